@@ -1,0 +1,1 @@
+"""File -> samples: decoding, mixing down, resampling, and saying plainly what is wrong with a file."""

@@ -1,0 +1,1 @@
+"""Samples -> features: normalisation, the log-mel front end, augmentation."""

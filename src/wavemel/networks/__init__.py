@@ -1,0 +1,1 @@
+"""Features -> logits: each network is one file and one frozen config, found through the registry."""

@@ -1,0 +1,93 @@
+"""Progress of long work: a bar on a terminal, a few plain lines in a pipe, nothing when told so."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class Ticker:
+    """What long work calls to say how far it is; see `progress`."""
+
+    def advance(self, amount: float = 1) -> None:
+        """Say that ``amount`` more is done."""
+
+
+class _RichTicker(Ticker):
+    def __init__(self, bar: object, task: object) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, amount: float = 1) -> None:
+        self._bar.advance(self._task, amount)  # type: ignore[attr-defined]
+
+
+class _PlainTicker(Ticker):
+    """Prints a line at most every ten seconds, so that a log stays readable."""
+
+    def __init__(self, what: str, total: float | None, unit: str) -> None:
+        self._what, self._total, self._unit = what, total, unit
+        self._done, self._start = 0.0, time.monotonic()
+        self._last = self._start
+
+    def advance(self, amount: float = 1) -> None:
+        self._done += amount
+        now = time.monotonic()
+        if now - self._last >= 10:
+            self._last = now
+            rate = self._done / (now - self._start)
+            of = f" of {self._total:,.0f}" if self._total else ""
+            print(
+                f"{self._what}: {self._done:,.0f}{of} {self._unit} ({rate:,.1f} a second)",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+@contextmanager
+def progress(what: str, total: float | None = None, *, unit: str = "files") -> Iterator[Ticker]:
+    """Show the progress of one piece of work on standard error.
+
+    Parameters
+    ----------
+    what : the work, as a person would call it ("scanning").
+    total : how much there is, if known.
+    unit : what is counted; ``"bytes"`` shows sizes and transfer rates.
+
+    Yields
+    ------
+    Ticker
+        whose ``advance()`` the work calls.
+    """
+    if not sys.stderr.isatty():
+        yield _PlainTicker(what, total, unit)
+        return
+    from rich import progress as rp
+    from rich.console import Console
+
+    counts: list[rp.ProgressColumn] = (
+        [rp.DownloadColumn(), rp.TransferSpeedColumn()]
+        if unit == "bytes"
+        else [rp.MofNCompleteColumn(), rp.TextColumn("{task.fields[unit]}")]
+    )
+    columns = [rp.TextColumn("{task.description}"), rp.BarColumn(), *counts]
+    with rp.Progress(
+        *columns, rp.TimeRemainingColumn(), console=Console(stderr=True), transient=True
+    ) as bar:
+        yield _RichTicker(bar, bar.add_task(what, total=total, unit=unit))
+
+
+def track(
+    items: Iterable[T], what: str, total: int | None = None, unit: str = "files"
+) -> Iterator[T]:
+    """Yield ``items`` while showing the progress through them."""
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)
+    with progress(what, total, unit=unit) as ticker:
+        for item in items:
+            yield item
+            ticker.advance()

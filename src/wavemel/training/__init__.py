@@ -1,0 +1,1 @@
+"""From an experiment's description to a run folder with trained weights."""
