@@ -1,0 +1,25 @@
+"""What tests share: where real music lies, and a cache folder of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test's cache away from the user's."""
+    monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real music that is not part of the repository; see CONTRIBUTING.md."""
+    folder = Path(os.environ.get("WAVEMEL_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not (folder / "emotify" / "tracks.csv").is_file():
+        pytest.skip(f"REAL MUSIC IS MISSING: no emotify/tracks.csv in {folder}; set WAVEMEL_REAL_DATA")
+    return folder
