@@ -1,1 +1,5 @@
-"""Features -> logits: each network is one file and one frozen config, found through the registry."""
+"""Features -> logits: a network is one file and one frozen config, found through `NETWORKS`."""
+
+from wavemel.networks.base import NETWORKS, GenreNetwork, build_network
+
+__all__ = ["NETWORKS", "GenreNetwork", "build_network"]

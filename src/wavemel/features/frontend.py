@@ -1,0 +1,45 @@
+"""Waveform -> the inputs a network asks for, normalised."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wavemel.features.mel import LogMel, MelConfig
+from wavemel.features.normalise import zscore
+
+
+class FrontEnd(nn.Module):
+    """Turn waveforms into z-scored waveforms and z-scored log-mel spectrograms.
+
+    Parameters
+    ----------
+    inputs : which of ``"wave"`` and ``"mel"`` the network takes, in its order.
+    rate : sample rate in Hz.
+    mel : settings of the spectrogram.
+
+    Shape
+    -----
+    waveform (B, T), any scale -> tuple of ``wave`` (B, T) and ``mel`` (B, bands, frames),
+    as named by ``inputs``.
+    """
+
+    def __init__(self, inputs: tuple[str, ...], rate: int, mel: MelConfig | None = None) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.rate = rate
+        self.logmel = LogMel(rate, mel) if "mel" in inputs else None
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
+        """Return the network's inputs for a batch of waveforms."""
+        # Statistics over 661,500 samples do not survive bf16.
+        with torch.autocast(waveform.device.type, enabled=False):
+            waveform = waveform.float()
+            made = []
+            for name in self.inputs:
+                if name == "mel":
+                    assert self.logmel is not None
+                    made.append(zscore(self.logmel(waveform), dim=-1))
+                else:
+                    made.append(zscore(waveform, dim=-1))
+        return tuple(made)

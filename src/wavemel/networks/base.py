@@ -1,0 +1,84 @@
+"""What every network offers, and the registry that finds them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from wavemel.errors import ConfigError
+from wavemel.registry import Registry, suggest
+
+
+class GenreNetwork(nn.Module):
+    """A network from normalised features to genre logits.
+
+    A subclass names the ``inputs`` it takes (``"wave"`` (B, T) and ``"mel"``
+    (B, bands, frames)), has a frozen ``Config`` dataclass that is its whole
+    signature, and splits itself into `features` and a head, so that another
+    network can build on its features.
+    """
+
+    inputs: ClassVar[tuple[str, ...]]
+    Config: ClassVar[type]
+
+    #: Length of the vector that `features` returns.
+    n_features: int
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """Return the vector before the dense head, (B, n_features)."""
+        raise TypeError(f"{type(self).__name__} does not define features()")
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return logits, (B, classes)."""
+        raise TypeError(f"{type(self).__name__} does not define forward()")
+
+
+NETWORKS: Registry[type[GenreNetwork]] = Registry("network", "wavemel.networks")
+
+
+def build_network(name: str, options: dict[str, Any] | None = None, **given: Any) -> GenreNetwork:
+    """Build a network by name.
+
+    Parameters
+    ----------
+    name : name in `NETWORKS`.
+    options : fields of its config, as a config file gives them.
+    given : fields that follow from elsewhere (classes, rate, seconds, bands);
+        those that the config does not have are left out.
+
+    Raises
+    ------
+    ConfigError
+        Unknown network, unknown field, or a value that does not fit.
+    """
+    network = NETWORKS[name]
+    return network(make_config(network.Config, options or {}, f"network {name!r}", **given))
+
+
+def make_config(config: type, options: dict[str, Any], what: str, **given: Any) -> Any:
+    """Return ``config`` made from ``options`` and what of ``given`` it knows, nested ones included."""
+    fields = {f.name: f for f in dataclasses.fields(config)}
+    values: dict[str, Any] = {}
+    for key, value in options.items():
+        if key not in fields:
+            raise ConfigError(f"{what} has no option {key!r}{suggest(key, fields)}")
+        values[key] = _frozen(value)
+    for key, field in fields.items():
+        nested = field.default_factory
+        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
+            inner = options.get(key, {})
+            if not isinstance(inner, dict):
+                raise ConfigError(f"{what}: option {key!r} must be a mapping, not {inner!r}")
+            values[key] = make_config(nested, inner, f"{what}, {key!r}", **given)
+        elif key in given and key not in options:
+            values[key] = given[key]
+    try:
+        return config(**values)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what}: {error}") from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value
