@@ -1,0 +1,72 @@
+"""A trained network's probabilities for whole tracks, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wavemel.audio.load import windows
+from wavemel.checkpoint import Checkpoint
+from wavemel.progress import track
+from wavemel.runtime import keep_freed_memory, resolve_precision
+
+
+def predict(
+    checkpoint: Checkpoint, rows: pd.DataFrame, *, device: str = "cpu", precision: str = "auto"
+) -> pd.DataFrame:
+    """Return one row a window: path, artist, genre, start in seconds, and a probability a class.
+
+    Windows are as long as what the network was trained on and overlap by
+    ``evaluation.overlap``; the first one starts at 0 and is the clip that
+    training would have used.
+
+    Parameters
+    ----------
+    checkpoint : the model.
+    rows : rows of a table, with path, artist and genre.
+    device, precision : where and in which number format to compute.
+    """
+    keep_freed_memory()
+    audio = checkpoint.experiment.audio
+    settings = checkpoint.experiment.evaluation
+    hop = audio.seconds * (1 - settings.overlap)
+    model = checkpoint.model.to(device)
+    bf16 = resolve_precision(precision, device) == "bf16"
+
+    def all_windows() -> Iterator[tuple[int, float, np.ndarray]]:
+        for i, path in enumerate(track(rows["path"].tolist(), "evaluating")):
+            for window in windows(path, audio.rate, seconds=audio.seconds, hop=hop):
+                yield i, window.start, window.samples
+
+    owners: list[int] = []
+    starts: list[float] = []
+    made: list[np.ndarray] = []
+    batch: list[np.ndarray] = []
+
+    def ask() -> None:
+        with (
+            torch.inference_mode(),
+            torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16),
+        ):
+            logits = model(torch.from_numpy(np.stack(batch)).to(device))
+        # Softmax in float64: the rows are to sum to 1 when they are read back.
+        made.append(torch.softmax(logits.double(), 1).cpu().numpy())
+        batch.clear()
+
+    for owner, start, samples in all_windows():
+        owners.append(owner)
+        starts.append(start)
+        batch.append(samples)
+        if len(batch) == settings.batch_size:
+            ask()
+    if batch:
+        ask()
+    table = rows.iloc[owners][["path", "artist", "genre"]].reset_index(drop=True)
+    table["start"] = starts
+    probabilities = pd.DataFrame(
+        np.concatenate(made), columns=[f"p_{name}" for name in checkpoint.classes]
+    )
+    return pd.concat([table, probabilities], axis=1)

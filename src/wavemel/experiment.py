@@ -1,0 +1,257 @@
+"""The description of an experiment: one frozen dataclass, read from YAML, written into every run.
+
+A config file states only its differences: ``base: other.yaml`` names the file
+it differs from, relative to itself. ``--set training.epochs=3`` changes one
+value. Unknown keys are refused by name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from wavemel.errors import ConfigError
+from wavemel.features.mel import MelConfig
+from wavemel.registry import suggest
+
+CONFIGS = Path(__file__).parent / "configs"
+
+_STRICT = {"extra": "forbid"}
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """What of each clip a network hears: its first ``seconds`` at ``rate`` Hz, mono."""
+
+    rate: int = 44_100
+    seconds: float = 15.0
+
+    __pydantic_config__ = _STRICT
+
+    @property
+    def samples(self) -> int:
+        """Samples of one input."""
+        return round(self.rate * self.seconds)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How weights are found; the defaults are the paper's."""
+
+    optimiser: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    batch_size: int = 16
+    epochs: int = 25
+    #: "auto" is bf16 where the hardware computes it natively, else 32.
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    #: Epochs without a better validation figure before training stops; null never stops.
+    patience: int | None = None
+    #: The validation figure that picks the best epoch.
+    select: Literal["validation_loss", "validation_top1"] = "validation_loss"
+    #: Weigh each clip's loss by the inverse frequency of its genre.
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = 0.0
+    #: Branch -> run folder whose trained weights `combined` starts from.
+    initial: dict[str, str] = field(default_factory=dict)
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How a trained network is asked: windows of ``audio.seconds`` over the whole track."""
+
+    #: Share by which neighbouring windows overlap.
+    overlap: float = 0.5
+    batch_size: int = 16
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Everything that decides the outcome of a training run, data aside."""
+
+    name: str = "unnamed"
+    seed: int = 0
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    mel: MelConfig = field(default_factory=MelConfig)
+    #: ``name`` in the registry, and fields of that network's own config.
+    network: dict[str, Any] = field(default_factory=lambda: {"name": "wave"})
+    #: Augmentation -> its options, applied in this order, in training only.
+    augment: dict[str, dict[str, Any]] = field(default_factory=dict)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+    __pydantic_config__ = _STRICT
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for YAML or JSON."""
+        return dataclasses.asdict(self)
+
+
+def load_experiment(file: str | Path, changes: Iterable[str] = ()) -> Experiment:
+    """Read an experiment from a YAML file and change single values.
+
+    Parameters
+    ----------
+    file : a path, or the name of a shipped config such as ``paper/wave``.
+    changes : ``key=value`` strings with dotted keys, the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or no YAML, a key is unknown, a value does not fit.
+    """
+    path = find_config(file)
+    tree = _read(path, seen=())
+    tree.setdefault("name", path.stem)
+    for change in changes:
+        _apply(tree, change)
+    return make_experiment(tree, str(path))
+
+
+def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
+    """Return the experiment that plain data describes; raise ConfigError where it does not fit."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from wavemel.features.augment import make_augmentations
+    from wavemel.networks import build_network
+
+    try:
+        experiment = TypeAdapter(Experiment).validate_python(tree)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_sentence(error)}") from error
+    if "name" not in experiment.network:
+        raise ConfigError(
+            f"{where}: network has no name; say which, as in 'network: {{name: wave}}'"
+        )
+    try:
+        # Building on torch's meta device checks every option, and allocates nothing.
+        import torch
+
+        with torch.device("meta"):
+            build_network(**network_arguments(experiment, classes=2))
+        make_augmentations(experiment.augment)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    if not 0 <= experiment.evaluation.overlap < 1:
+        raise ConfigError(f"{where}: evaluation.overlap must be at least 0 and under 1")
+    for key in ("epochs", "batch_size"):
+        if getattr(experiment.training, key) < 1:
+            raise ConfigError(f"{where}: training.{key} must be at least 1")
+    return experiment
+
+
+def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:
+    """Return the arguments of `build_network` for an experiment."""
+    options = dict(experiment.network)
+    return {
+        "name": options.pop("name"),
+        "options": options,
+        "classes": classes,
+        "rate": experiment.audio.rate,
+        "seconds": experiment.audio.seconds,
+        "bands": experiment.mel.bands,
+    }
+
+
+def find_config(file: str | Path) -> Path:
+    """Return the path of a config given by path or by the name of a shipped one."""
+    for candidate in (Path(file), CONFIGS / file, CONFIGS / f"{file}.yaml"):
+        if candidate.is_file():
+            return candidate
+    shipped = [p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("*.yaml")]
+    shipped = [name for name in shipped if not name.endswith("base")]
+    raise ConfigError(f"there is no config file {str(file)!r}{suggest(str(file), shipped)}")
+
+
+def config_set(name: str) -> list[Path]:
+    """Return the config files of a set: a folder of one YAML per network, ``base`` aside.
+
+    The order is that of the paper's table where it applies: a network that
+    starts from others' weights comes after them.
+    """
+    for folder in (Path(name), CONFIGS / name):
+        if folder.is_dir():
+            files = [p for p in folder.glob("*.yaml") if p.stem != "base"]
+            if files:
+                order = {"wave": 0, "mel": 1, "combined": 2}
+                return sorted(files, key=lambda p: (order.get(p.stem, 3), p.stem))
+    sets = sorted(p.name for p in CONFIGS.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
+    raise ConfigError(f"there is no config set {name!r}{suggest(name, sets)}")
+
+
+def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    import yaml
+
+    if path.resolve() in seen:
+        raise ConfigError(f"{path}: its bases go in a circle")
+    try:
+        tree = yaml.safe_load(path.read_text("utf-8")) or {}
+    except FileNotFoundError as error:
+        raise ConfigError(f"there is no config file {str(path)!r}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{path} must hold keys and values")
+    base = tree.pop("base", None)
+    if base is None:
+        return tree
+    return _merge(_read(path.parent / base, (*seen, path.resolve())), tree)
+
+
+def _merge(base: dict[str, Any], diff: dict[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``diff`` laid over it; a network of another name starts afresh."""
+    merged = dict(base)
+    for key, value in diff.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            renamed = "name" in value and value["name"] != old.get("name")
+            merged[key] = value if renamed else _merge(old, value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _apply(tree: dict[str, Any], change: str) -> None:
+    import yaml
+
+    key, equals, text = change.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"--set {change!r} is not of the form key=value")
+    *parents, last = key.strip().split(".")
+    node = tree
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise ConfigError(f"--set {change!r}: {parent!r} is a value and has no keys")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change!r}: the value is not YAML") from error
+    # YAML 1.1 reads 1e-3 as text; people mean the number.
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    node[last] = None if text.strip() == "" else value
+
+
+def _sentence(error: Any) -> str:
+    """Return the first of pydantic's complaints as a sentence, with the nearest known key."""
+    first = error.errors()[0]
+    where = [str(part) for part in first["loc"]]
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known: Any = Experiment
+        for part in where[:-1]:
+            known = next(
+                (f.default_factory for f in dataclasses.fields(known) if f.name == part), known
+            )
+        names = [f.name for f in dataclasses.fields(known)]
+        return f"unknown key {'.'.join(where)!r}{suggest(where[-1], names)}"
+    return f"{'.'.join(where)}: {first['msg']} (got {first['input']!r})"

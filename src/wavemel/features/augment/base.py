@@ -1,0 +1,82 @@
+"""The two kinds of augmentation, and the registry that finds them.
+
+A cheap one changes batches of waveforms as they are trained on
+(`BatchAugmentation`). A dear one (time stretching costs more than a training
+step) is made ahead of time: the cache holds a few variants of each clip and
+training draws among them (`ClipAugmentation`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from wavemel.errors import ConfigError
+from wavemel.networks.base import make_config
+from wavemel.registry import Registry
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What every augmentation has: the probability with which a clip is changed."""
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must lie in 0..1, not {self.probability}")
+
+
+class BatchAugmentation(Augmentation):
+    """Changes a batch of waveforms on the device that trains on it."""
+
+    def __call__(self, waveforms: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed waveforms, (B, T) -> (B, T); all chance comes from ``generator``."""
+        raise TypeError(f"{type(self).__name__} does not define __call__()")
+
+
+@dataclasses.dataclass(frozen=True)
+class ClipAugmentation(Augmentation):
+    """Changes one clip ahead of time; ``variants`` of each clip are kept in the cache."""
+
+    variants: int = 3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.variants < 1:
+            raise ValueError(f"variants must be at least 1, not {self.variants}")
+
+    def variant(
+        self, samples: npt.NDArray[np.float32], rate: int, rng: np.random.Generator
+    ) -> npt.NDArray[np.float32]:
+        """Return a changed copy of the clip, (T,) -> (T,); all chance comes from ``rng``."""
+        raise TypeError(f"{type(self).__name__} does not define variant()")
+
+
+AUGMENTATIONS: Registry[type[Augmentation]] = Registry("augmentation", __package__ or "")
+
+
+def make_augmentations(
+    options: dict[str, dict[str, Any]],
+) -> tuple[list[BatchAugmentation], list[ClipAugmentation]]:
+    """Return the augmentations that a config names, those for batches and those made ahead.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name or option, or more than one that is made ahead of time
+        (their variants would multiply).
+    """
+    made = [
+        make_config(AUGMENTATIONS[name], values or {}, f"augmentation {name!r}")
+        for name, values in options.items()
+    ]
+    ahead = [a for a in made if isinstance(a, ClipAugmentation)]
+    if len(ahead) > 1:
+        raise ConfigError("only one augmentation that is made ahead of time can be used at once")
+    return [a for a in made if isinstance(a, BatchAugmentation)], ahead

@@ -1,0 +1,280 @@
+"""A training run from top to bottom: a description and data in, a run folder out.
+
+A run folder describes itself:
+
+| file | what |
+| --- | --- |
+| experiment.yaml | the whole description, nothing left to defaults |
+| run.json | classes, data, split, seeds, versions, hardware, time, best epoch |
+| table.csv | the clips with their split |
+| left_out.csv | the clips that were left out, and why |
+| metrics.csv | figures by epoch |
+| best.safetensors, best.json | weights of the best epoch, and what they are |
+| last.ckpt | everything that ``--resume`` needs |
+| tensorboard/ | the same figures for TensorBoard |
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import numpy.typing as npt
+import torch
+import yaml
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from wavemel.checkpoint import load_checkpoint, read_json, write_json
+from wavemel.errors import ConfigError, ModelError
+from wavemel.experiment import Experiment
+from wavemel.features.augment import make_augmentations
+from wavemel.machine import describe_machine
+from wavemel.runtime import keep_freed_memory, resolve_precision
+from wavemel.training.callbacks import History, KeepBest
+from wavemel.training.dataset import Dataset, stores
+from wavemel.training.loader import ClipLoader
+from wavemel.training.task import GenreTask
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a run takes place; passed on to Lightning's Trainer."""
+
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    nodes: int = 1
+    #: "tensorboard", "mlflow", "wandb"; metrics.csv is always written.
+    loggers: tuple[str, ...] = ("tensorboard",)
+    progress: bool = field(default_factory=lambda: os.isatty(2))
+
+
+def train(
+    experiment: Experiment,
+    data: Dataset,
+    folder: Path,
+    *,
+    resume: bool = False,
+    cache: bool = True,
+    hardware: Hardware | None = None,
+    callbacks: tuple[Callback, ...] = (),
+) -> dict[str, Any]:
+    """Train one network and return what ``run.json`` then holds.
+
+    Parameters
+    ----------
+    experiment : what to train and how.
+    data : clips with their split.
+    folder : run folder; must be new or empty unless ``resume``.
+    resume : continue from ``last.ckpt``; the outcome is the same, bit for bit, on a CPU.
+    cache : decode once into the cache of clips; else decode in every epoch.
+    hardware : devices, nodes and loggers.
+    callbacks : further Lightning callbacks.
+
+    Raises
+    ------
+    ModelError
+        The folder holds another run, or there is nothing to resume.
+    """
+    hardware = hardware or Hardware()
+    keep_freed_memory()
+    _quieten()
+    settings = experiment.training
+    last = _open_folder(folder, experiment, data, resume)
+    train_store, validation_store = stores(data, experiment, cache=cache)
+
+    training, validation = data.part("training"), data.part("validation")
+    _, ahead = make_augmentations(experiment.augment)
+    loader = ClipLoader(
+        train_store,
+        data.targets(training),
+        settings.batch_size,
+        shuffle=True,
+        seed=experiment.seed,
+        stretch=(ahead[0].probability, ahead[0].variants) if ahead else (0.0, 0),
+    )
+    validation_loader = ClipLoader(validation_store, data.targets(validation), settings.batch_size)
+
+    task = GenreTask(
+        experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
+    )
+    _start_from_branches(task, settings.initial, data.classes)
+    history = History(folder, loader, say=not hardware.progress)
+    best = KeepBest(folder, data.classes, settings.select, {"data": data.about()})
+    trainer = _trainer(experiment, folder, hardware, [history, best, *callbacks])
+    loader.rank = validation_loader.rank = trainer.global_rank
+    loader.world = validation_loader.world = trainer.world_size
+
+    start = time.monotonic()
+    earlier = float(read_json(folder / "run.json").get("seconds", 0.0)) if last else 0.0
+    trainer.fit(task, loader, validation_loader, ckpt_path=last, weights_only=True)
+    about = {
+        **read_json(folder / "run.json"),
+        # Lightning swallows Ctrl-C and returns: only a run that reached its end is finished.
+        "finished": not trainer.interrupted,
+        "epochs": len(history.rows),
+        "best_epoch": best.best_epoch,
+        settings.select: best.best,
+        "seconds": round(earlier + time.monotonic() - start, 1),
+        "precision": str(trainer.precision),
+        "devices": f"{trainer.world_size} x {task.device.type}",
+        "parameters": sum(p.numel() for p in task.model.parameters()),
+    }
+    if trainer.is_global_zero:
+        write_json(folder / "run.json", about)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    return about
+
+
+def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
+    """Prepare a new run folder, or check that an old one is of the same run; return its checkpoint."""
+    about, last = folder / "run.json", folder / "last.ckpt"
+    if about.exists():
+        if not resume:
+            raise ModelError(
+                f"{folder} already holds a run: give another --to, or --resume to continue it"
+            )
+        old = read_json(about)
+        if old["data"]["hash"] != data.hash:
+            raise ModelError(f"{folder} was trained on other data: it cannot be resumed on these")
+        saved = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
+        changed = {
+            key
+            for key in ("seed", "audio", "mel", "network", "augment")
+            if saved[key] != _plain(experiment.as_dict())[key]
+        }
+        if changed:
+            raise ModelError(
+                f"{folder} was trained with another {', '.join(sorted(changed))}: "
+                "a run is resumed as it was started"
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise ModelError(f"{folder} is not empty and holds no run: give another --to")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not about.exists():
+        data.table.to_csv(folder / "table.csv", index=False)
+        data.left_out.to_csv(folder / "left_out.csv", index=False)
+        text = yaml.safe_dump(_plain(experiment.as_dict()), sort_keys=False, allow_unicode=True)
+        (folder / "experiment.yaml").write_text(text, "utf-8")
+        write_json(
+            about,
+            {
+                "name": experiment.name,
+                "network": experiment.network["name"],
+                "classes": list(data.classes),
+                "data": data.about(),
+                "seed": experiment.seed,
+                "finished": False,
+                "machine": describe_machine(),
+            },
+        )
+    return last if resume and last.exists() else None
+
+
+def _trainer(
+    experiment: Experiment, folder: Path, hardware: Hardware, callbacks: list[Callback]
+) -> L.Trainer:
+    settings = experiment.training
+    device = hardware.accelerator
+    if device in ("auto", "gpu"):
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = resolve_precision(settings.precision, device)
+    if settings.patience is not None:
+        mode = "min" if settings.select.endswith("loss") else "max"
+        callbacks.append(EarlyStopping(settings.select, patience=settings.patience, mode=mode))
+    # Last in the list and so after the history: its file holds the others' state of this epoch.
+    callbacks.append(
+        ModelCheckpoint(
+            dirpath=folder,
+            filename="last",
+            save_top_k=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+    )
+    if hardware.progress:
+        from lightning.pytorch.callbacks import RichProgressBar
+
+        callbacks.append(RichProgressBar(leave=True))
+    return L.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+        max_epochs=settings.epochs,
+        callbacks=callbacks,
+        logger=[_logger(name, folder) for name in hardware.loggers],
+        enable_progress_bar=hardware.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+    )
+
+
+def _logger(name: str, folder: Path) -> Logger:
+    if name == "tensorboard":
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    if name == "mlflow":
+        from lightning.pytorch.loggers import MLFlowLogger
+
+        return MLFlowLogger("wavemel", run_name=folder.name)
+    if name == "wandb":
+        from lightning.pytorch.loggers import WandbLogger
+
+        return WandbLogger(name=folder.name, project="wavemel", save_dir=folder)
+    raise ConfigError(f"there is no logger {name!r} (known: tensorboard, mlflow, wandb)")
+
+
+def _class_weights(how: str, data: Dataset, rows: Any) -> torch.Tensor | None:
+    """Return weights inversely proportional to how often each genre stands in training."""
+    if how == "none":
+        return None
+    counts: npt.NDArray[np.int64] = np.bincount(data.targets(rows), minlength=len(data.classes))
+    return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
+
+
+def _start_from_branches(
+    task: GenreTask, initial: dict[str, str], classes: tuple[str, ...]
+) -> None:
+    """Copy the trained feature extractors of other runs into a network's branches."""
+    branches = getattr(task.model.network, "branches", {})
+    for branch, run in initial.items():
+        if branch not in branches:
+            raise ConfigError(
+                f"training.initial names the branch {branch!r}, which this network does not have"
+            )
+        source = load_checkpoint(run, expect=classes).model.network.state_dict()
+        target = getattr(task.model.network, branch)
+        wanted = target.state_dict()
+        given = {k: v for k, v in source.items() if k in wanted}
+        if set(given) != set(wanted) or any(given[k].shape != wanted[k].shape for k in wanted):
+            raise ModelError(f"{run} is not a trained {branches[branch]!r} of this branch's shape")
+        target.load_state_dict(given)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with tuples as lists, as YAML and JSON hold them."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _quieten() -> None:
+    """Drop Lightning's chatter; what a user must know, wavemel says itself."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*srun.*"):
+        warnings.filterwarnings("ignore", message=message)
