@@ -1,0 +1,96 @@
+"""Descriptions of experiments: the shipped ones, changes to them, and what is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from wavemel.errors import ConfigError
+from wavemel.experiment import CONFIGS, config_set, find_config, load_experiment, make_experiment
+
+SHIPPED = [p for p in sorted(CONFIGS.rglob("*.yaml")) if p.stem != "base"]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.relative_to(CONFIGS).as_posix())
+def test_every_shipped_config_describes_a_network_that_can_be_built(file: Path) -> None:
+    experiment = load_experiment(file)
+    assert experiment.name == file.stem
+    again = make_experiment(experiment.as_dict(), "itself")
+    assert again == experiment
+
+
+def test_the_papers_settings() -> None:
+    wave, mel, combined = (load_experiment(f"paper/{n}") for n in ("wave", "mel", "combined"))
+    for experiment in (wave, mel, combined):
+        training = experiment.training
+        assert (training.optimiser, training.learning_rate) == ("adam", 1e-3)
+        assert (training.batch_size, training.epochs) == (16, 25)
+        assert (experiment.audio.rate, experiment.audio.seconds) == (44_100, 15.0)
+        assert (experiment.mel.n_fft, experiment.mel.bands, experiment.mel.hop) == (2048, 128, 528)
+        assert set(experiment.augment) == {"noise", "stretch"}
+    decays = [e.training.weight_decay for e in (wave, mel, combined)]
+    assert decays == [1e-4, 1e-5, 1e-5]
+
+
+def test_changes() -> None:
+    changed = load_experiment(
+        "paper/wave",
+        ["training.epochs=3", "training.learning_rate=1e-4", "network.filters=[4, 8]",
+         "network.kernels=[5, 3]", "training.patience=", "seed=7"],
+    )  # fmt: skip
+    assert changed.training.epochs == 3
+    assert changed.training.learning_rate == 1e-4
+    assert changed.network["filters"] == [4, 8]
+    assert changed.seed == 7
+    assert changed.augment == load_experiment("paper/wave").augment
+
+
+def test_another_network_starts_afresh() -> None:
+    merged = load_experiment("light/wave")
+    assert merged.network == {"name": "wave", "stride": 4}
+    assert load_experiment("light/mel").network == {"name": "mel"}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.epoch=3", "unknown key 'training.epoch'.*did you mean 'epochs'"),
+        ("trianing.epochs=3", "unknown key 'trianing'.*did you mean 'training'"),
+        ("training.epochs=many", "training.epochs"),
+        ("training.epochs=0", "at least 1"),
+        ("training.precision=16", "precision"),
+        ("network.name=cnn", "no network called 'cnn'"),
+        ("network.filtrs=[1]", "did you mean 'filters'"),
+        ("augment.noise.snr=3", "did you mean 'snr_db'"),
+        ("evaluation.overlap=1", "overlap"),
+        ("seed", "key=value"),
+        ("name.a=1", "name"),
+        ("augment.noise.probability.x=1", "has no keys"),
+    ],
+)
+def test_bad_changes_are_refused_by_name(change: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_experiment("paper/wave", [change])
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'paper/wave'"):
+        find_config("paper/wav")
+    with pytest.raises(ConfigError, match="did you mean 'paper'"):
+        config_set("papr")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("network: [")
+    with pytest.raises(ConfigError, match="not YAML"):
+        load_experiment(broken)
+    a, b = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    a.write_text("base: b.yaml")
+    b.write_text("base: a.yaml")
+    with pytest.raises(ConfigError, match="circle"):
+        load_experiment(a)
+    lost = tmp_path / "lost.yaml"
+    lost.write_text("base: nowhere.yaml")
+    with pytest.raises(ConfigError, match="nowhere"):
+        load_experiment(lost)
+
+
+def test_sets_come_in_the_papers_order() -> None:
+    assert [p.stem for p in config_set("paper")] == ["wave", "mel", "combined"]
