@@ -1,0 +1,229 @@
+"""Samples by libsndfile: wav, flac, mp3, ogg, opus, aiff and two dozen more."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+
+from wavemel.audio.mix import clean, mix
+from wavemel.audio.sniff import sniff
+
+#: Frames a read: python-soundfile seeks after each read, and a seek in an MP3 decodes a few
+#: frames again. From this size on blocks cost nothing; a stereo block is 2 MiB.
+BLOCK = 1 << 18
+_VALUES = 2 * BLOCK
+#: After damage, what is left of a block is read in pieces of this size.
+_PIECE = 1 << 10
+#: Unread MP3 frames behind the announced end that are too many to be padding or tags.
+_TAIL = 1 << 14
+
+_stderr = threading.Lock()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep mpg123's and libsndfile's C-level warnings off standard error.
+
+    Descriptor 2 belongs to the whole process, so it is turned away only while
+    this is the one Python thread: no other thread's message can be lost. That
+    is so in the worker processes that scan and classify; in a program with
+    threads the warnings show.
+    """
+    if threading.active_count() > 1 or not _stderr.acquire(blocking=False):
+        yield
+        return
+    try:
+        try:
+            kept = os.dup(2)
+        except OSError:  # standard error is closed: nothing to keep
+            yield
+            return
+        try:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    finally:
+        _stderr.release()
+
+
+class SndfileStream:
+    """Mono float32 blocks of one file.
+
+    ``rate`` (Hz) and ``channels`` are the file's; ``announced`` is the header's
+    count of frames, not to be trusted. After the last block ``complete`` says
+    whether the stream ended where it should, ``replaced`` how many samples
+    were no numbers and became 0.
+
+    Raises
+    ------
+    soundfile.LibsndfileError
+        libsndfile cannot open the file.
+    """
+
+    def __init__(self, handle: BinaryIO) -> None:
+        self._handle = handle
+        handle.seek(0)
+        # By descriptor: names that are no valid text work, and the file position shows how far
+        # libsndfile has read. On Windows the library may hold another C runtime's descriptors.
+        with quiet():
+            self._file = soundfile.SoundFile(
+                handle.fileno() if os.name == "posix" else handle, closefd=False
+            )
+        self.rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.announced: int = self._file.frames
+        self.complete = True
+        self.replaced = 0
+        self._position = 0
+
+    def close(self) -> None:
+        """Release libsndfile's side; the handle stays the caller's."""
+        with suppress(soundfile.LibsndfileError):
+            self._file.close()
+
+    def seek(self, frame: int) -> int:
+        """Go to ``frame`` or before it; return where the next block begins.
+
+        Lossy formats begin a quarter of a second early, so that the overlap
+        and bit reservoir of earlier frames are as in a decode from the start.
+        """
+        if self._file.format in ("MP3", "OGG"):
+            frame -= self.rate // 4
+        frame = max(0, min(frame, self.announced - 1))
+        try:
+            with quiet():
+                self._position = self._file.seek(frame)
+        except soundfile.LibsndfileError:
+            self.close()
+            self.__init__(self._handle)  # type: ignore[misc]
+        return self._position
+
+    def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
+        """Yield mono float32 blocks until ``frames`` have come, or the file ends."""
+        size = max(1, min(BLOCK, _VALUES // self.channels))
+        if frames is not None:
+            size = max(1, min(size, frames))
+        buffer = np.empty((size, self.channels), dtype=np.float32)
+        left = frames
+        while left is None or left > 0:
+            wanted = size if left is None else min(size, left)
+            block = self._read(buffer[:wanted])
+            if len(block):
+                mono = mix(block)
+                self.replaced += clean(mono)
+                self._position += len(mono)
+                if left is not None:
+                    left -= len(mono)
+                yield mono
+            if len(block) < wanted:
+                break
+        else:
+            return
+        if not self.complete:
+            return
+        if self._ended_early():
+            yield from self._rest(left, buffer)
+        elif self._position < self.announced:
+            self.complete = self._file.format == "MP3" and not self._counts_frames()
+
+    def _read(self, out: np.ndarray) -> np.ndarray:
+        """Read up to ``len(out)`` frames; on damage return those before it."""
+        try:
+            with quiet():
+                return self._file.read(out=out)
+        except soundfile.LibsndfileError:
+            self.complete = False
+        # The failed read may have decoded most of its frames but does not say how many.
+        done = 0
+        with quiet(), suppress(soundfile.LibsndfileError):
+            self._file.seek(self._position)
+            while done < len(out):
+                piece = self._file.read(out=out[done : done + _PIECE])
+                done += len(piece)
+                if len(piece) < _PIECE:
+                    break
+        return out[:done]
+
+    def _head(self) -> bytes:
+        position = self._handle.tell()
+        self._handle.seek(0)
+        head = self._handle.read(10)
+        if head.startswith(b"ID3"):
+            size = sum(
+                (b & 127) << shift for b, shift in zip(head[6:], (21, 14, 7, 0), strict=False)
+            )
+            self._handle.seek(10 + size)
+        else:
+            self._handle.seek(0)
+        head = self._handle.read(256)
+        self._handle.seek(position)
+        return head
+
+    def _counts_frames(self) -> bool:
+        """Whether an MP3's first frame states how many there are; else libsndfile has guessed."""
+        head = self._head()
+        return any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
+
+    def _ended_early(self) -> bool:
+        """Whether an MP3 goes on behind the announced end.
+
+        libsndfile stops at mpg123's guess of the length (file size by the size
+        of the first frames) where no Xing header states it: most of a file
+        whose bit rate falls later would be lost.
+        """
+        if os.name != "posix" or self._file.format != "MP3" or self._position < self.announced:
+            return False
+        position = self._handle.tell()
+        size = os.fstat(self._handle.fileno()).st_size
+        if size - position < _TAIL:
+            return False
+        head = self._handle.read(4)
+        self._handle.seek(position)
+        return sniff(head) == ("MP3", True) and head[:1] == b"\xff"
+
+    def _rest(self, left: int | None, buffer: np.ndarray) -> Iterator[np.ndarray]:
+        """Decode again through a pipe, which has no size to guess from, and go on where we were."""
+        done, skip = 0, self._position
+        source, sink = os.pipe()
+        feeder = threading.Thread(target=self._feed, args=(sink,), daemon=True)
+        feeder.start()
+        try:
+            with soundfile.SoundFile(source, closefd=False) as piped:
+                while left is None or left > 0:
+                    block = piped.read(out=buffer)
+                    mono = mix(block)[max(0, skip - done) :]
+                    done += len(block)
+                    self.replaced += clean(mono)
+                    if left is not None:
+                        mono = mono[:left]
+                        left -= len(mono)
+                    if len(mono):
+                        self._position += len(mono)
+                        yield mono
+                    if len(block) < len(buffer):
+                        break
+        except soundfile.LibsndfileError:
+            self.complete = False
+        finally:
+            os.close(source)  # the feeder's next write fails, and it ends
+            feeder.join()
+
+    def _feed(self, sink: int) -> None:
+        position = 0
+        with suppress(BrokenPipeError):
+            while chunk := os.pread(self._handle.fileno(), 1 << 16, position):
+                position += len(chunk)
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(sink, view) :]
+        os.close(sink)

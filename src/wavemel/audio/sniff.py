@@ -1,0 +1,50 @@
+"""What a file's first bytes say it is, whatever its name says."""
+
+from __future__ import annotations
+
+#: (offset, bytes, container): formats that libsndfile reads.
+_SNDFILE = (
+    (0, b"RIFF", "WAV"),
+    (0, b"RIFX", "WAV"),
+    (0, b"RF64", "WAV"),
+    (0, b"riff", "Wave64"),
+    (0, b"fLaC", "FLAC"),
+    (0, b"OggS", "Ogg"),
+    (0, b"FORM", "AIFF"),
+    (0, b".snd", "AU"),
+    (0, b"dns.", "AU"),
+    (0, b"caff", "CAF"),
+    (0, b"ID3", "MP3"),
+)
+#: Formats that only PyAV (the extra ``av``) reads.
+_LIBAV = (
+    (4, b"ftyp", "MP4/M4A"),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA"),
+    (0, b"\x1a\x45\xdf\xa3", "Matroska/WebM"),
+    (0, b"MAC ", "Monkey's Audio"),
+    (0, b"wvpk", "WavPack"),
+    (0, b"TTA1", "True Audio"),
+    (0, b"MPCK", "Musepack"),
+    (0, b"MP+", "Musepack"),
+    (0, b"DSD ", "DSF"),
+    (0, b"FRM8", "DSDIFF"),
+    (0, b"#!AMR", "AMR"),
+    (0, b"ADIF", "AAC"),
+    (0, b"FLV", "FLV"),
+    (8, b"AVI ", "AVI"),
+)
+
+
+def sniff(head: bytes) -> tuple[str | None, bool]:
+    """Return (container or None, whether libsndfile reads such files) by the first 16 bytes or more."""
+    for offset, magic, container in _LIBAV:
+        if head.startswith(magic, offset):
+            return container, False
+    for offset, magic, container in _SNDFILE:
+        if head.startswith(magic, offset):
+            return container, True
+    if len(head) >= 2 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0:
+        return "AAC", False  # ADTS: MPEG sync with layer 0
+    if len(head) >= 2 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        return "MP3", True
+    return None, True
