@@ -1,0 +1,249 @@
+"""Results -> the report's content, the same for every format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wavemel.reports import figures
+from wavemel.reports.document import (
+    Bullets,
+    Chart,
+    Charts,
+    Commands,
+    Document,
+    Part,
+    Section,
+    Text,
+)
+from wavemel.reports.svg import to_svg
+from wavemel.reports.tables import (
+    count_table,
+    left_out_table,
+    machine_table,
+    pair_table,
+    per_class_table,
+    settings_table,
+    table_1,
+    track_table,
+)
+from wavemel.reports.wording import (
+    accuracy_note,
+    duration,
+    headline,
+    is_fma_small,
+    listing,
+    number,
+    percent,
+)
+
+_CAPTIONS = {
+    "training_loss": "training loss over epochs",
+    "validation_loss": "validation loss over epochs",
+    "validation_top1": "top-1 accuracy on the validation clips over epochs",
+}
+
+
+def make_document(results: dict[str, Any]) -> Document:
+    """Return the report's content; ``results`` must have passed `check_results`."""
+    data = results["data"]
+    sentence, details = headline(results)
+    counter = iter(range(1, 1000))
+    sections = [
+        _results_section(results),
+        _networks_section(results, counter),
+        _training_section(results, counter),
+        _genres_section(results, counter),
+        _data_section(results),
+        _repeat_section(results),
+    ]
+    return Document(
+        title=results["title"],
+        headline=sentence,
+        details=details,
+        banners=_banners(results),
+        facts=_facts(results),
+        sections=[s for s in sections if s is not None],
+        footer=f"Made by wavemel {results['machine']['versions'].get('wavemel', '')} on "
+        f"{results['created']} from results.json alone (data {data['hash']}).",
+    )
+
+
+def _banners(results: dict[str, Any]) -> list[tuple[str, str]]:
+    if not results["data"]["synthetic"]:
+        return []
+    return [
+        (
+            "SYNTHETIC DATA",
+            f"The data set “{results['data']['name']}” was made by a program, not by musicians. "
+            "Its figures show that the whole chain works; they say nothing about real music.",
+        )
+    ]
+
+
+def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
+    data, models = results["data"], results["models"]
+    clips = sum(sum(counts.values()) for counts in data["counts"].values())
+    facts = [
+        ("data", data["name"] + (" (synthetic)" if data["synthetic"] else "")),
+        ("genres", str(len(models[0]["classes"]))),
+        ("clips used", f"{clips:,}"),
+        ("test clips", f"{models[0]['n']:,}"),
+    ]
+    if models[0]["n_groups"] is not None:
+        facts.append(("test groups", f"{models[0]['n_groups']:,}"))
+    if results["folds"] > 1:
+        facts.append(("test folds", f"{results['folds']}, pooled"))
+    facts.append(("took", duration(results["seconds"])))
+    return facts
+
+
+def _results_section(results: dict[str, Any]) -> Section:
+    parts: list[Part] = [table_1(results)]
+    if len(parts[0].groups) == 3 and not is_fma_small(results["data"]):  # type: ignore[union-attr]
+        parts.append(
+            Text(
+                "The paper's columns are of another data set (FMA-small, 8 genres): they stand here "
+                f"for reference and cannot be compared with figures on {results['data']['name']}."
+            )
+        )
+    parts.append(Text(accuracy_note(len(results["models"][0]["classes"]))))
+    for table in (track_table(results), pair_table(results)):
+        if table is not None:
+            parts.append(table)
+    return Section("results", "Results", parts)
+
+
+def _networks_section(results: dict[str, Any], counter: Any) -> Section | None:
+    settings = settings_table(results)
+    if settings is None:
+        return None
+    return Section("networks", "Networks and settings", [settings])
+
+
+def _training_section(results: dict[str, Any], counter: Any) -> Section | None:
+    trained = [m for m in results["models"] if m["history"]]
+    if not trained:
+        return None
+    runs = max(len(m["history"]) for m in trained)
+    charts = []
+    for key, what in _CAPTIONS.items():
+        title = f"Figure {next(counter)}. {what[0].upper()}{what[1:]}"
+        description = "; ".join(_curve_words(m, key) for m in trained)
+        svg = to_svg(figures.curves(results, key), f"curves-{key}", title, description)
+        charts.append(Chart(key.replace("_", "-"), title, svg))
+    parts: list[Part] = [Charts(charts)]
+    if runs > 1:
+        parts.insert(
+            0, Text(f"Lines are means over up to {runs} runs (folds or seeds), bands their range.")
+        )
+    return Section("training", "Training", parts)
+
+
+def _genres_section(results: dict[str, Any], counter: Any) -> Section:
+    models = results["models"]
+    title = f"Figure {next(counter)}. F1 by genre"
+    words = "; ".join(
+        f"{m['name']}: "
+        + ", ".join(
+            f"{g} {number(row['f1'], 2)}"
+            for g, row in zip(m["classes"], m["per_class"], strict=True)
+        )
+        for m in models
+    )
+    parts: list[Part] = [
+        Charts(
+            [
+                Chart(
+                    "per-class",
+                    title,
+                    to_svg(figures.per_class(models), "per-class", title, words),
+                    wide=True,
+                )
+            ]
+        )
+    ]
+    matrices = []
+    for model in models:
+        title = f"Figure {next(counter)}. Confusion matrix of {model['name']}"
+        right = sum(row[i] for i, row in enumerate(model["confusion"]))
+        words = f"{right:,} of {model['n']:,} test clips on the diagonal. {_worst(model)}"
+        slug = _slug(model["name"])
+        svg = to_svg(figures.confusion(model), f"confusion-{slug}", title, words)
+        matrices.append(Chart(f"confusion-{slug}", title, svg))
+    parts.append(Charts(matrices))
+    parts += [per_class_table(model) for model in models]
+    return Section("genres", "Genres", parts)
+
+
+def _data_section(results: dict[str, Any]) -> Section:
+    data = results["data"]
+    parts: list[Part] = [Text(f"Split: {data['split'].rstrip('.')}.")]
+    parts.append(Text(f"Leak check: {(data['leak'] or 'nothing was found').rstrip('.')}."))
+    if results["folds"] > 1:
+        parts.append(
+            Text(
+                f"The test figures pool {results['folds']} folds: every clip was tested once, by "
+                "networks that were trained without its fold. The counts below are of the first one."
+            )
+        )
+    if data["notes"]:
+        parts.append(Bullets(list(data["notes"])))
+    parts.append(count_table(data))
+    total = sum(data["left_out"].values())
+    if total:
+        why = listing([f"{n:,} {status}" for status, n in sorted(data["left_out"].items())])
+        parts.append(Text(f"Left out by rule: {total:,} ({why})."))
+    else:
+        parts.append(Text("Left out by rule: nothing."))
+    table = left_out_table(data)
+    if table is not None:
+        parts.append(table)
+    return Section("data", "Data", parts)
+
+
+def _repeat_section(results: dict[str, Any]) -> Section:
+    parts: list[Part] = [
+        Commands(["pip install 'wavemel[train]'", results["command"]]),
+        Text(
+            f"Seeds {_seeds(results)}; {duration(results['seconds'])} in all; "
+            f"data table hash {results['data']['hash']}."
+        ),
+        machine_table(results["machine"]),
+    ]
+    return Section("repeat", "Repeat it", parts)
+
+
+def _seeds(results: dict[str, Any]) -> str:
+    return listing(
+        [str(s) for s in sorted({s for m in results["models"] for s in m["seeds"]})] or ["–"]
+    )
+
+
+def _curve_words(model: dict[str, Any], key: str) -> str:
+    last = [run[-1][key] for run in model["history"] if run and run[-1][key] is not None]
+    first = [run[0][key] for run in model["history"] if run and run[0][key] is not None]
+    if not last or not first:
+        return f"{model['name']}: no values"
+    return (
+        f"{model['name']} goes from {sum(first) / len(first):.2f} "
+        f"to {sum(last) / len(last):.2f} in {max(map(len, model['history']))} epochs"
+    )
+
+
+def _worst(model: dict[str, Any]) -> str:
+    """Return the most frequent confusion as a sentence."""
+    wrong = [
+        (count, i, j)
+        for i, row in enumerate(model["confusion"])
+        for j, count in enumerate(row)
+        if i != j
+    ]
+    count, i, j = max(wrong, default=(0, 0, 0))
+    if not count:
+        return "Nothing is confused."
+    share = count / sum(model["confusion"][i])
+    return f"Most often {model['classes'][i]} is taken for {model['classes'][j]} ({count:,}, {percent(share)})."
+
+
+def _slug(name: str) -> str:
+    return "".join(c if c.isalnum() or c in "-_" else "-" for c in name.lower())

@@ -1,0 +1,160 @@
+"""The shape of ``results.json``: what a report is made from, and from nothing else."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from wavemel.errors import WavemelError
+
+FORMAT = 1
+
+
+class ResultsError(WavemelError):
+    """Results that no report can be made from: a key is missing or of the wrong type."""
+
+
+Interval = tuple[float, float]
+
+
+class Figures(TypedDict):
+    """The figures of one model at one level (clips, or tracks); further ones may stand beside them."""
+
+    n: int
+    n_groups: int | None
+    top1: float
+    top1_ci95: Interval | None
+    macro_precision: float
+    macro_precision_ci95: Interval | None
+    macro_recall: float
+    macro_recall_ci95: Interval | None
+    macro_f1: float
+    macro_f1_ci95: Interval | None
+    one_vs_rest_accuracy: float
+    one_vs_rest_accuracy_ci95: Interval | None
+    log_loss: float | None
+    ece: float | None
+    per_class: list[dict[str, Any]]
+    confusion: list[list[int]]
+
+
+class Model(Figures):
+    """A network or a baseline, its figures at clip level, and how they came about."""
+
+    name: str
+    kind: str
+    network: dict[str, Any] | None
+    experiment: dict[str, Any] | None
+    data: str
+    split: str
+    classes: list[str]
+    seeds: list[int]
+    precision: str | None
+    track: Figures | None
+    parameters: int | None
+    epochs: int | None
+    best_epoch: list[int] | int | None
+    seconds: float | None
+    history: list[list[dict[str, Any]]]
+
+
+class Pair(TypedDict):
+    """A paired test between two models on the same clips; ``difference`` is a's top-1 minus b's."""
+
+    a: str
+    b: str
+    difference: float
+    difference_ci95: Interval | None
+    mcnemar_p: float | None
+    permutation_p: float | None
+    holm_p: float | None
+
+
+class Data(TypedDict):
+    """The data set, how it was split and what was left out of it."""
+
+    name: str
+    hash: str
+    synthetic: bool
+    notes: list[str]
+    split: str
+    counts: dict[str, dict[str, int]]
+    leak: str
+    left_out: dict[str, int]
+    left_out_clips: list[dict[str, Any]]
+
+
+class Machine(TypedDict):
+    """Where the figures were made; see `wavemel.machine.describe_machine`."""
+
+    processor: str
+    cores: int | None
+    memory_gib: float | None
+    accelerators: list[str]
+    system: str
+    versions: dict[str, str]
+
+
+class Results(TypedDict):
+    """All of ``results.json``."""
+
+    format: int
+    title: str
+    command: str
+    config_set: str | None
+    created: str
+    data: Data
+    folds: int
+    machine: Machine
+    seconds: float | None
+    models: list[Model]
+    pairs: list[Pair]
+
+
+def check_results(results: dict[str, Any]) -> Results:
+    """Return plain results, as JSON holds them, once it is certain that a report can be made of them.
+
+    Tuples become lists, numpy's numbers Python's, and figures that are no
+    number become null. Keys that the schema does not name are kept.
+
+    Raises
+    ------
+    ResultsError
+        A key is missing or holds something else; it is named.
+    """
+    plain = _plain(results)
+    try:
+        TypeAdapter(Results).validate_python(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "missing":
+            raise ResultsError(f"the results have no key {key!r}") from error
+        raise ResultsError(f"the results' key {key!r}: {first['msg']}") from error
+    if plain["format"] != FORMAT:
+        raise ResultsError(f"the results are of format {plain['format']!r}, not {FORMAT}")
+    if not plain["models"]:
+        raise ResultsError("the results hold no models, so there is nothing to report")
+    for i, model in enumerate(plain["models"]):
+        k = len(model["classes"])
+        if [len(row) for row in model["confusion"]] != [k] * k:
+            raise ResultsError(
+                f"the results' key 'models.{i}.confusion' must be {k} rows of {k} numbers, "
+                "one a class"
+            )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if hasattr(value, "tolist"):  # numpy's scalars and arrays
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

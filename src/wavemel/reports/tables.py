@@ -1,0 +1,244 @@
+"""The tables of a report; every number in them stands in results.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wavemel.reports.document import Cell, Table
+from wavemel.reports.wording import (
+    PAPER,
+    duration,
+    interval,
+    number,
+    p_value,
+    verdict,
+)
+
+HEADLINE = (
+    ("top1", "top-1"),
+    ("macro_precision", "macro precision"),
+    ("macro_recall", "macro recall"),
+    ("macro_f1", "macro F1"),
+    ("one_vs_rest_accuracy", "one-vs-rest accuracy"),
+)
+_PAPER_COLUMNS = ("accuracy", "precision", "recall", "F1")
+MOST_ROWS = 2000
+
+
+def table_1(results: dict[str, Any]) -> Table:
+    """Return the paper's table 1, ours beside the paper's."""
+    models = results["models"]
+    shown = any(m["name"] in PAPER and m["kind"] == "network" for m in models)
+    best = {key: max(m[key] for m in models) for key, _ in HEADLINE}
+    rows = []
+    for model in models:
+        row = [_name(model), *_figures(model, best)]
+        if shown:
+            paper = PAPER.get(model["name"]) if model["kind"] == "network" else None
+            row += [Cell(number(v, 2)) for v in paper or (None,) * 4]
+        rows.append(row)
+    ours = tuple(label for _, label in HEADLINE)
+    theirs = tuple(f"paper's {label}" for label in _PAPER_COLUMNS) if shown else ()
+    groups: tuple[tuple[str, int], ...] = (("", 1), ("here, test clips", len(ours)))
+    if shown:
+        groups += (("the paper, FMA-small", 4),)
+    return Table(
+        f"Table 1. Clip level: the {_clip(results)} of each of {models[0]['n']:,} test clips",
+        ("model", *ours, *theirs),
+        rows,
+        numeric=frozenset((*ours, *theirs)),
+        groups=groups,
+        note="In brackets: 95 % intervals, bootstrap over artists where known, else over tracks. "
+        "Bold: the highest of a column, whether or not the difference is significant.",
+    )
+
+
+def track_table(results: dict[str, Any]) -> Table | None:
+    """Return the same figures for whole tracks, where a model has them."""
+    models = [m for m in results["models"] if m["track"]]
+    if not models:
+        return None
+    best = {key: max(m["track"][key] for m in models) for key, _ in HEADLINE}
+    labels = tuple(label for _, label in HEADLINE)
+    return Table(
+        "Table 2. Track level: probabilities averaged over windows of the whole track",
+        ("model", "tracks", *labels),
+        [[_name(m), Cell(f"{m['track']['n']:,}"), *_figures(m["track"], best)] for m in models],
+        numeric=frozenset(("tracks", *labels)),
+    )
+
+
+def pair_table(results: dict[str, Any]) -> Table | None:
+    """Return the paired tests."""
+    if not results["pairs"]:
+        return None
+    numeric = ("difference in top-1", "McNemar p", "permutation p", "Holm p")
+    return Table(
+        "Table 3. Paired tests on the same test clips",
+        ("pair", *numeric, "verdict"),
+        [
+            [
+                Cell(f"{pair['a']} − {pair['b']}"),
+                Cell(f"{pair['difference']:+.3f}", interval(pair["difference_ci95"])),
+                Cell(p_value(pair["mcnemar_p"])),
+                Cell(p_value(pair["permutation_p"])),
+                Cell(p_value(pair["holm_p"])),
+                Cell(verdict(pair)),
+            ]
+            for pair in results["pairs"]
+        ],
+        numeric=frozenset(numeric),
+        note="Holm p: the permutation p corrected for the number of pairs. A difference counts as "
+        "significant where the p value is under 0.05 and the interval leaves out 0.",
+    )
+
+
+def per_class_table(model: dict[str, Any]) -> Table:
+    """Return precision, recall and F1 by genre of one model."""
+    numeric = ("precision", "recall", "F1", "clips")
+    return Table(
+        f"{model['name']} by genre",
+        ("genre", *numeric),
+        [
+            [
+                Cell(genre),
+                Cell(number(row["precision"])),
+                Cell(number(row["recall"])),
+                Cell(number(row["f1"])),
+                Cell(f"{sum(counts):,}"),
+            ]
+            for genre, row, counts in zip(
+                model["classes"], model["per_class"], model["confusion"], strict=True
+            )
+        ],
+        numeric=frozenset(numeric),
+    )
+
+
+def count_table(data: dict[str, Any]) -> Table:
+    """Return clips by genre and split."""
+    splits = tuple(data["counts"])
+    genres = sorted({genre for counts in data["counts"].values() for genre in counts})
+    rows = [[Cell(g), *(Cell(f"{data['counts'][s].get(g, 0):,}") for s in splits)] for g in genres]
+    total = [Cell(f"{sum(data['counts'][s].values()):,}", strong=True) for s in splits]
+    return Table(
+        "Clips used, by genre and split",
+        ("genre", *splits),
+        [*rows, [Cell("all", strong=True), *total]],
+        numeric=frozenset(splits),
+    )
+
+
+def left_out_table(data: dict[str, Any]) -> Table | None:
+    """Return the clips that were left out, and why."""
+    clips = data["left_out_clips"]
+    if not clips:
+        return None
+    more = len(clips) - MOST_ROWS
+    return Table(
+        f"Clips left out ({len(clips):,})",
+        ("clip", "status", "reason"),
+        [
+            [Cell(str(c["path"])), Cell(str(c["status"])), Cell(str(c.get("reason") or ""))]
+            for c in clips[:MOST_ROWS]
+        ],
+        folded=True,
+        note=f"{more:,} more stand in results.json." if more > 0 else "",
+    )
+
+
+def settings_table(results: dict[str, Any]) -> Table | None:
+    """Return how every network was trained."""
+    models = [m for m in results["models"] if m["experiment"]]
+    if not models:
+        return None
+
+    def row(label: str, values: list[str]) -> list[Cell]:
+        return [Cell(label), *(Cell(v) for v in values)]
+
+    trees = [m["experiment"] for m in models]
+    training = [t["training"] for t in trees]
+    rows = [
+        row("network", [_options(m["network"] or {}) for m in models]),
+        row(
+            "heard",
+            [f"{_trim(t['audio']['seconds'])} s at {t['audio']['rate']:,} Hz" for t in trees],
+        ),
+        row("mel spectrogram", [_mel(t) for t in trees]),
+        row("augmentation", [", ".join(t.get("augment") or {}) or "none" for t in trees]),
+        row("optimiser", [f"{t['optimiser']}, rate {t['learning_rate']:g}" for t in training]),
+        row("weight decay", [f"{t['weight_decay']:g}" for t in training]),
+        row("batch", [str(t["batch_size"]) for t in training]),
+        row("epochs", [_epochs(m) for m in models]),
+        row("best epoch", [_best_epoch(m["best_epoch"]) for m in models]),
+        row("weights picked by", [str(t.get("select", "–")).replace("_", " ") for t in training]),
+        row("precision of numbers", [str(m["precision"] or "–") for m in models]),
+        row("seeds", [", ".join(map(str, m["seeds"])) for m in models]),
+        row(
+            "parameters",
+            ["–" if m["parameters"] is None else f"{m['parameters']:,}" for m in models],
+        ),
+        row("training time", [duration(m["seconds"]) for m in models]),
+    ]
+    return Table("How the networks were trained", ("", *(m["name"] for m in models)), rows)
+
+
+def machine_table(machine: dict[str, Any]) -> Table:
+    """Return hardware and versions."""
+    memory = machine["memory_gib"]
+    rows = [
+        ("processor", f"{machine['processor']}, {machine['cores'] or '?'} cores"),
+        ("memory", "–" if memory is None else f"{memory:g} GiB"),
+        ("accelerators", ", ".join(machine["accelerators"]) or "none"),
+        ("system", machine["system"]),
+        *machine["versions"].items(),
+    ]
+    return Table("Hardware and versions", ("what", "value"), [[Cell(a), Cell(b)] for a, b in rows])
+
+
+def _name(model: dict[str, Any]) -> Cell:
+    return Cell(model["name"], "baseline" if model["kind"] == "baseline" else "")
+
+
+def _figures(figures: dict[str, Any], best: dict[str, float]) -> list[Cell]:
+    return [
+        Cell(
+            number(figures[key]),
+            interval(figures.get(f"{key}_ci95")),
+            strong=figures[key] == best[key],
+        )
+        for key, _ in HEADLINE
+    ]
+
+
+def _clip(results: dict[str, Any]) -> str:
+    """Return which stretch of a clip the figures are of."""
+    seconds = {m["experiment"]["audio"]["seconds"] for m in results["models"] if m["experiment"]}
+    return f"first {_trim(seconds.pop())} s" if len(seconds) == 1 else "first window"
+
+
+def _trim(value: float) -> str:
+    return f"{value:g}"
+
+
+def _options(network: dict[str, Any]) -> str:
+    options = [f"{k} {v}" for k, v in network.items() if k != "name"]
+    return ", ".join([str(network.get("name", "–")), *options])
+
+
+def _mel(tree: dict[str, Any]) -> str:
+    mel = tree["mel"]
+    return f"{mel['bands']} bands, window {mel['n_fft']}, hop {mel['hop']}"
+
+
+def _epochs(model: dict[str, Any]) -> str:
+    asked = model["experiment"]["training"]["epochs"]
+    ran = model["epochs"]
+    return str(asked) if ran in (None, asked) else f"{ran} of {asked}"
+
+
+def _best_epoch(best: list[int] | int | None) -> str:
+    if best is None:
+        return "–"
+    # Counted from 0 in the run files, from 1 for people and in the figures.
+    return ", ".join(str(b + 1) for b in (best if isinstance(best, list) else [best]))

@@ -1,0 +1,57 @@
+"""Results -> a folder that people read: report.html, report.md, results.json, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from wavemel.reports.content import make_document
+from wavemel.reports.html import render_html
+from wavemel.reports.markdown import render_markdown
+from wavemel.reports.results import check_results
+
+
+def write_report(results: dict[str, Any], folder: Path) -> list[Path]:
+    """Write ``results.json``, ``report.html``, ``report.md`` and ``figures/*.svg``.
+
+    Everything is rendered before the first file is written, and each file is
+    moved into place when whole.
+
+    Parameters
+    ----------
+    results : what `wavemel.reports.results.Results` describes.
+    folder : where to; made if need be, files of the same name are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files written, the HTML page first.
+
+    Raises
+    ------
+    ResultsError
+        A key is missing or holds something else than it should.
+    """
+    plain: dict[str, Any] = dict(check_results(results))
+    document = make_document(plain)
+    texts = {
+        "report.html": render_html(document),
+        "report.md": render_markdown(document),
+        "results.json": json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        **{f"figures/{chart.name}.svg": chart.svg for chart in document.charts()},
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures").mkdir(exist_ok=True)
+    written = []
+    for name, text in texts.items():
+        path = folder / name
+        part = path.with_name(f".{path.name}.part")
+        try:
+            part.write_text(text, "utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+        written.append(path)
+    return written

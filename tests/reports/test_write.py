@@ -1,0 +1,148 @@
+import json
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wavemel.reports.results import ResultsError
+from wavemel.reports.write import write_report
+
+VOID = {"meta", "link", "br", "hr", "img", "input"}
+
+
+class Page(HTMLParser):
+    """Collects ids, addresses and tags, and checks that every tag is closed by its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._note(tag, attrs)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text.append(data)
+
+    def _note(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        for key, value in attrs:
+            if key == "id" and value:
+                self.ids.append(value)
+            if key in ("src", "href", "xlink:href", "srcset", "data", "action") and value:
+                self.addresses.append(value)
+
+
+def read(folder: Path) -> Page:
+    page = Page()
+    page.feed((folder / "report.html").read_text("utf-8"))
+    page.close()
+    return page
+
+
+def test_the_folder_holds_what_a_reader_needs(results: dict[str, Any], tmp_path: Path) -> None:
+    written = write_report(results, tmp_path / "new" / "report")
+    names = {p.relative_to(tmp_path / "new" / "report").as_posix() for p in written}
+    assert {"report.html", "report.md", "results.json"} <= names
+    assert {
+        f"figures/{n}.svg" for n in ("training-loss", "validation-loss", "validation-top1")
+    } <= names
+    on_disk = {p for p in (tmp_path / "new" / "report").rglob("*") if p.is_file()}
+    assert on_disk == set(written)  # no temporary file stays behind
+    assert written[0].name == "report.html"
+
+
+def test_page_is_well_formed_and_asks_nothing_of_the_network(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    write_report(results, tmp_path)
+    page = read(tmp_path)
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert all(a.startswith(("#", "data:")) for a in page.addresses)
+    assert {a[1:] for a in page.addresses if a.startswith("#")} <= set(page.ids)
+    assert not page.tags & {"script", "iframe", "img", "object", "embed"}
+    assert "@import" not in (tmp_path / "report.html").read_text("utf-8")
+
+
+def test_figures_are_svg_with_title_and_description(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    written = write_report(results, tmp_path)
+    drawings = [p for p in written if p.suffix == ".svg"]
+    assert len(drawings) >= 9
+    for path in drawings:
+        root = ET.parse(path).getroot()
+        kinds = [child.tag.rsplit("}")[-1] for child in root][:2]
+        assert kinds == ["title", "desc"], path
+        assert all(child.text for child in list(root)[:2])
+        assert root.get("role") == "img"
+
+
+def test_same_results_give_the_same_bytes(results: dict[str, Any], tmp_path: Path) -> None:
+    first = write_report(results, tmp_path / "a")
+    second = write_report(results, tmp_path / "b")
+    for a, b in zip(first, second, strict=True):
+        assert a.read_bytes() == b.read_bytes(), a.name
+
+
+def test_results_json_holds_what_went_in(results: dict[str, Any], tmp_path: Path) -> None:
+    results["models"][0]["log_loss"] = float("nan")
+    results["models"][0]["top1_ci95"] = tuple(results["models"][0]["top1_ci95"])
+    results["models"][0]["further"] = {"kept": 1}
+    write_report(results, tmp_path)
+    read_back = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    model = read_back["models"][0]
+    assert model["log_loss"] is None
+    assert model["further"] == {"kept": 1}
+    assert model["top1_ci95"] == list(results["models"][0]["top1_ci95"])
+    assert read_back["pairs"] == results["pairs"]
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        (("data", "leak"), "data.leak"),
+        (("models", 1, "macro_f1"), "models.1.macro_f1"),
+        (("machine", "versions"), "machine.versions"),
+        (("pairs", 0, "holm_p"), "pairs.0.holm_p"),
+        (("created",), "created"),
+    ],
+)
+def test_a_missing_key_is_named_and_nothing_is_written(
+    results: dict[str, Any], tmp_path: Path, path: tuple[Any, ...], named: str
+) -> None:
+    holder: Any = results
+    for part in path[:-1]:
+        holder = holder[part]
+    del holder[path[-1]]
+    with pytest.raises(ResultsError, match=f"no key '{named}'"):
+        write_report(results, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_wrong_shapes_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
+    results["models"][0]["confusion"] = [[1, 2], [3, 4]]
+    with pytest.raises(ResultsError, match=r"models\.0\.confusion.*4 rows of 4"):
+        write_report(results, tmp_path)
+
+
+def test_no_models_and_wrong_format_are_refused(results: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="format 2"):
+        write_report({**results, "format": 2}, tmp_path)
+    with pytest.raises(ResultsError, match="no models"):
+        write_report({**results, "models": []}, tmp_path)
