@@ -91,10 +91,16 @@ class DemoSource:
         Raises
         ------
         DataError
-            See `parse`.
+            See `parse`; or the cache folder cannot be made.
         """
         spec = parse(data)
         root = cache_dir() / "demo" / spec.folder
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise DataError(
+                f"the cache folder {root} cannot be made, a file is in its way: move it or set WAVEMEL_CACHE"
+            ) from error
         wanted = clips(spec)
         make_files(spec, root, wanted)
         rows = (

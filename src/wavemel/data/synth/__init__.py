@@ -7,7 +7,7 @@ on it say nothing about real music.
 from __future__ import annotations
 
 from wavemel.data.synth.artists import Artist, make_artist
+from wavemel.data.synth.clip import GENERATOR_VERSION, render
 from wavemel.data.synth.genres import GENRES
-from wavemel.data.synth.render import GENERATOR_VERSION, render
 
 __all__ = ["GENERATOR_VERSION", "GENRES", "Artist", "make_artist", "render"]

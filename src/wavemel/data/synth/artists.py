@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from wavemel.data.synth.genres import GENRES, RECIPES
+from wavemel.data.synth.oscillators import Timbre
 from wavemel.data.synth.theory import Weights, pick
-from wavemel.data.synth.voices import Timbre
 
 _FIRST = (
     "Amber", "Blue", "Copper", "Distant", "Electric", "Faded", "Golden", "Hollow", "Iron",
@@ -66,7 +66,7 @@ class Artist:
     def timbre(self, rng: np.random.Generator, role: str) -> Timbre:
         """Return the role's timbre, a little different each time."""
         mine, other = self.timbres[role], Timbre.draw(rng)
-        mixed = (0.75 * getattr(mine, f) + 0.25 * getattr(other, f) for f in Timbre.__annotations__)
+        mixed = (0.85 * getattr(mine, f) + 0.15 * getattr(other, f) for f in Timbre.__annotations__)
         return Timbre(*mixed)
 
 
@@ -79,11 +79,11 @@ def make_artist(genre: str, seed: int) -> Artist:
         name=f"{_FIRST[first]} {_SECOND[second]}",
         genre=genre,
         favourites={role: pick(rng, getattr(recipe, role)) for role in ROLES},
-        loyalty=float(rng.uniform(0.35, 0.75)),
+        loyalty=float(rng.uniform(0.55, 0.9)),
         tempo=float(rng.uniform(0, 1)),
         root=float(rng.integers(36, 48)),
-        tilt=float(rng.normal(0, 1.0)),
-        air=float(rng.normal(0, 4.0)),
+        tilt=float(rng.normal(0, 0.5)),
+        air=float(rng.normal(0, 2.0)),
         peak=float(np.exp(rng.uniform(np.log(200), np.log(5000)))),
         timbres={role: Timbre.draw(rng) for role in ("bass", "harmony", "second", "lead")},
     )

@@ -7,20 +7,19 @@ every rate.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from wavemel.data.synth.artists import Artist
 from wavemel.data.synth.genres import NEIGHBOURS, RECIPES, Range, Recipe
+from wavemel.data.synth.oscillators import Timbre
 from wavemel.data.synth.theory import PROGRESSIONS, SCALES, Section, Song, pick
-from wavemel.data.synth.voices import Timbre
 
 #: How many clips borrow from a neighbouring genre, and how much of each.
-CROSSOVER = 0.3
+CROSSOVER = 0.15
 BORROWED = 0.4
 _PARTS = ("frame", "drums", "bass", "harmony", "lead", "studio")
-_LEVELS = {"bass": -3.0, "harmony": -4.0, "second": -8.0, "lead": -3.0}
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,9 @@ def _layers(
         chosen = pick(rng, weights) if role == "second" else artist.choose(rng, role, weights)
         voice, line = chosen.split()
         timbre = artist.timbre(rng, role)
-        level = _LEVELS[role] + float(rng.normal(0, 2.5))
+        low, high = recipe.bright
+        timbre = replace(timbre, bright=low + (high - low) * timbre.bright)
+        level = recipe.levels[role] + float(rng.normal(0, 2.5))
         absent = rng.random() >= recipe.presence[role]
         # Something must carry the clip.
         if absent and not (role == "harmony" and not layers):
@@ -153,7 +154,7 @@ def _record(recipe: Recipe, artist: Artist, rng: np.random.Generator) -> Studio:
     def between(span: Range) -> float:
         return float(rng.uniform(*span))
 
-    narrow = rng.random() < 0.35
+    narrow = rng.random() < 0.12
     cutoff = float(np.exp(rng.uniform(np.log(2800), np.log(9000))))
     return Studio(
         tilt=between(recipe.tilt) + artist.tilt,

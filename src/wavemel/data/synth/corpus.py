@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 
 from wavemel.data.synth.artists import make_artist
+from wavemel.data.synth.clip import GENERATOR_VERSION, render
 from wavemel.data.synth.genres import GENRES
-from wavemel.data.synth.render import GENERATOR_VERSION, render
 from wavemel.progress import Ticker, progress
 
 #: An artist has about as many clips as this; no genre has fewer artists than folds.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wavemel.data.synth.voices import Samples
+from wavemel.data.synth.oscillators import Samples
 
 #: What every kit can play.
 PIECES = (

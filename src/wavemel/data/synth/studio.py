@@ -7,7 +7,7 @@ from scipy import fft
 from scipy.signal import lfilter
 
 from wavemel.data.synth.compose import Studio
-from wavemel.data.synth.voices import Samples
+from wavemel.data.synth.oscillators import Samples
 
 
 def lowpass(x: Samples, hertz: float, rate: int, order: int = 2) -> Samples:
@@ -15,7 +15,7 @@ def lowpass(x: Samples, hertz: float, rate: int, order: int = 2) -> Samples:
     pole = np.float32(np.exp(-2 * np.pi * min(hertz, 0.45 * rate) / rate))
     b, a = np.array([1 - pole], np.float32), np.array([1, -pole], np.float32)
     for _ in range(order):
-        x = lfilter(b, a, x).astype(np.float32, copy=False)
+        x = lfilter(b, a, x)
     return x
 
 
@@ -29,7 +29,7 @@ def sweep(x: Samples, rate: int, period: float, phase: float) -> Samples:
     t = np.arange(len(x), dtype=np.float32) / rate
     share = 0.5 + 0.5 * np.sin(np.float32(2 * np.pi) * (t / np.float32(period) + np.float32(phase)))
     dull = lowpass(x, 450, rate)
-    return dull + (x - dull) * share
+    return (dull + (x - dull) * share).astype(np.float32)
 
 
 def texture(kind: str, n: int, rate: int, rng: np.random.Generator) -> Samples | None:

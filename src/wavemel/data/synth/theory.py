@@ -48,9 +48,13 @@ PROGRESSIONS: dict[str, tuple[int, ...]] = {
 }
 
 
+#: Above 1, what is likely becomes likelier still and genres lie further apart: the difficulty's main dial.
+CONTRAST = 1.7
+
+
 def pick(rng: np.random.Generator, weights: Weights) -> str:
-    """Draw one key, each as likely as its weight says."""
-    share = np.fromiter(weights.values(), float)
+    """Draw one key, each as likely as its weight to the power of `CONTRAST`."""
+    share = np.fromiter(weights.values(), float) ** CONTRAST
     return list(weights)[int(rng.choice(len(share), p=share / share.sum()))]
 
 

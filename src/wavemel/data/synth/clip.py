@@ -10,8 +10,9 @@ from wavemel.data.synth.compose import Layer, Score, compose
 from wavemel.data.synth.drums import make_kit
 from wavemel.data.synth.genres import GENRES
 from wavemel.data.synth.grooves import strokes
+from wavemel.data.synth.oscillators import Samples
 from wavemel.data.synth.theory import hertz
-from wavemel.data.synth.voices import VOICES, Samples
+from wavemel.data.synth.voices import VOICES
 from wavemel.errors import DataError
 from wavemel.registry import suggest
 
@@ -49,17 +50,12 @@ def render(
     if genre not in GENRES:
         raise DataError(f"the synthesiser knows no genre {genre!r}{suggest(genre, GENRES)}")
     artist = artist or make_artist(genre, seed)
-    score = plan(genre, seed, seconds=seconds, artist=artist)
+    score = compose(genre, artist, _stream(seed, 0, GENRES.index(genre)), seconds)
     return perform(score, seed, seconds=seconds, rate=rate)
 
 
-def plan(genre: str, seed: int, *, seconds: float, artist: Artist) -> Score:
-    """Return what `render` will play, undone into notes."""
-    return compose(genre, artist, _stream(seed, 0, GENRES.index(genre)), seconds)
-
-
 def perform(score: Score, seed: int, *, seconds: float, rate: int) -> Samples:
-    """Play a score."""
+    """Play a score; arguments and result as in `render`."""
     n = round(seconds * rate)
     mix = _play_drums(score, n, rate, seed) * np.float32(10 ** (score.drums_level / 20))
     for layer in score.layers:
