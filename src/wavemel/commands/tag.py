@@ -1,0 +1,319 @@
+"""`wavemel tag` and `wavemel playlists`: genres into files, and into lists of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wavemel.errors import AudioError, ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from wavemel.tagging.apply import Outcome
+    from wavemel.tagging.mapping import GenreMap
+    from wavemel.tagging.plan import Change
+    from wavemel.tagging.verdicts import Verdict
+
+#: What a folder is searched for; a file named outright is judged by its content.
+ENDINGS = (
+    ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".m4b", ".mp4", ".wav", ".aif", ".aiff", ".aifc",
+)  # fmt: skip
+
+Mapping = Annotated[
+    Path | None,
+    typer.Option(
+        help="A table from the model's genres to tags, a line each: 'electronic = Electronica; "
+        "Dance'. Nothing after the '=' leaves such files untouched."
+    ),
+]
+MinConfidence = Annotated[
+    float, typer.Option(metavar="P", help="Only genres of at least this probability.")
+]
+Top = Annotated[int, typer.Option(metavar="K", help="At most this many genres a file.")]
+Unsure = Annotated[bool, typer.Option("--unsure", help="Take also what the model is unsure of.")]
+
+
+def tag(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH...]", help="Files and folders; with --undo a journal."),
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="Take what 'wavemel classify --out' wrote (.jsonl, .csv, ...)."
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="The model that classifies PATHs.")] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Write; without it, only show.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace genres that files have already.")
+    ] = False,
+    min_confidence: MinConfidence = 0.5,
+    top: Top = 1,
+    mapping: Mapping = None,
+    unsure: Unsure = False,
+    backup: Annotated[
+        bool,
+        typer.Option(help="Keep a journal of the old genres, so that --undo can restore them."),
+    ] = True,
+    journal: Annotated[
+        Path | None, typer.Option(help="Where the journal lies (default: the user's state folder).")
+    ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Restore the genres of the last, or the given, journal.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Undo also where a file has changed since.")
+    ] = False,
+    keep_times: Annotated[
+        bool, typer.Option("--keep-times", help="Leave the files' modification times as they are.")
+    ] = False,
+    show_all: Annotated[
+        bool, typer.Option("--all", help="Show also the files that are left alone, and why.")
+    ] = False,
+) -> None:
+    """Write genre tags: show the changes, or with --apply make them.
+
+    Genres are written where there are none (or with --overwrite), as one value
+    each. The audio, other tags and pictures stay as they are.
+    """
+    from wavemel.tagging.errors import require_mutagen
+
+    require_mutagen()
+    if undo:
+        _undo(paths or [], journal, force)
+        return
+    if results is None and not paths:
+        raise ConfigError("nothing to tag: give PATHs, --from RESULTS, or --undo")
+    from wavemel.progress import track
+    from wavemel.tagging.journal import Journal, new_journal
+    from wavemel.tagging.plan import plan
+
+    verdicts, classes = _verdicts(paths or [], results, model)
+    changes = plan(
+        track(verdicts, "reading tags"),
+        overwrite=overwrite,
+        min_confidence=min_confidence,
+        mapping=_mapping(mapping, verdicts, classes),
+        top=top,
+        unsure=unsure,
+    )
+    _show_changes(changes, show_all, planned=not apply)
+    failed = sum(change.failed for change in changes)
+    writes = sum(change.writes for change in changes)
+    kept = len(changes) - failed - writes
+    if not apply:
+        hint = "; --apply writes" if writes else ""
+        _say(f"{writes} files to tag, {kept} left alone, {failed} failed{hint}")
+        raise typer.Exit(1 if failed else 0)
+
+    from wavemel.tagging.apply import apply as write
+
+    kept_in = Journal(journal or new_journal()) if backup else None
+    written = 0
+    for outcome in track(write(changes, kept_in, keep_times=keep_times), "tagging", writes):
+        _show_outcome(outcome)
+        written += outcome.status == "written"
+        failed += outcome.status == "failed"
+    _say(f"{written} files tagged, {kept} left alone, {failed} failed")
+    if kept_in is not None and written:
+        _say(f"take it back with: wavemel tag --undo {kept_in.path}")
+    raise typer.Exit(1 if failed else 0)
+
+
+def playlists(
+    results: Annotated[Path, typer.Argument(help="What 'wavemel classify --out' wrote.")],
+    to: Annotated[Path, typer.Option(help="Folder of the playlists.")],
+    format: Annotated[str, typer.Option(help="m3u (extended, UTF-8) or json.")] = "m3u",
+    absolute: Annotated[
+        bool, typer.Option("--absolute", help="Name files from the root, not from the folder.")
+    ] = False,
+    min_confidence: MinConfidence = 0.5,
+    top: Top = 1,
+    mapping: Mapping = None,
+    unsure: Unsure = False,
+) -> None:
+    """Write one playlist a genre out of results."""
+    from wavemel.tagging.errors import shown
+    from wavemel.tagging.playlists import by_genre, write_playlists
+    from wavemel.tagging.verdicts import read_results
+
+    verdicts = read_results(results)
+    lists = by_genre(
+        verdicts,
+        min_confidence=min_confidence,
+        mapping=_mapping(mapping, verdicts, None),
+        top=top,
+        unsure=unsure,
+    )
+    written, unheld = write_playlists(lists, to, format=format, relative=not absolute)
+    for playlist, path in zip(lists, written, strict=True):
+        typer.echo(f"{path}: {len(playlist.tracks)} tracks")
+    for name in unheld:
+        _say(f"{shown(name)}: its name cannot stand in an M3U file (--format json holds it)")
+    if not written:
+        _say("no result is sure enough for a playlist")
+    raise typer.Exit(1 if unheld else 0)
+
+
+def live_verdicts(paths: Sequence[str], model: str | None) -> tuple[list[Verdict], list[str]]:
+    """Classify files now; return a verdict each and all genres of the model.
+
+    The only place here that knows the classifier.
+    """
+    import wavemel
+    from wavemel.progress import track
+    from wavemel.tagging.verdicts import Verdict
+
+    load: Any = getattr(wavemel, "load", None)
+    if load is None:
+        raise ModelError("this installation has no model to classify with: give --from RESULTS")
+    classifier = load(model) if model else load()
+    verdicts = []
+    for path in track(list(_files(paths)), "classifying"):
+        try:
+            result = classifier.classify(path)
+        except AudioError as error:
+            verdicts.append(Verdict(path, error=error.message))
+        else:
+            verdicts.append(Verdict(path, list(result.genres), result.unsure))
+    return verdicts, list(classifier.classes)
+
+
+def _verdicts(
+    paths: Sequence[str], results: Path | None, model: str | None
+) -> tuple[list[Verdict], list[str] | None]:
+    """Return what is to be written, and all genres of the model where they are known."""
+    if results is None:
+        return live_verdicts(paths, model)
+    from wavemel.tagging.verdicts import read_results
+
+    if model:
+        raise ConfigError("--model classifies anew and --from takes old results: give one of them")
+    verdicts = read_results(results)
+    if paths:
+        wanted = [os.path.abspath(path) for path in paths]
+        verdicts = [v for v in verdicts if any(_within(v.path, path) for path in wanted)]
+        if not verdicts:
+            raise ConfigError(f"{results} holds none of the PATHs given")
+    return verdicts, None
+
+
+def _within(path: str, folder: str) -> bool:
+    path = os.path.abspath(path)
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
+
+
+def _files(paths: Iterable[str]) -> Iterator[str]:
+    for path in paths:
+        if not os.path.isdir(path):
+            yield path
+            continue
+        for folder, inner, names in os.walk(path):
+            inner.sort()
+            for name in sorted(names):
+                if name.lower().endswith(ENDINGS) and not name.startswith("."):
+                    yield os.path.join(folder, name)
+
+
+def _mapping(
+    path: Path | None, verdicts: Iterable[Verdict], classes: list[str] | None
+) -> GenreMap | None:
+    if path is None:
+        return None
+    from wavemel.tagging.mapping import read_mapping
+
+    mapping = read_mapping(path)
+    seen = {genre for verdict in verdicts for genre, _ in verdict.genres}
+    for genre in mapping.check(classes or seen, complete=classes is not None):
+        _say(f"note: {mapping.origin} names {genre!r}, which no result does")
+    return mapping
+
+
+def _undo(paths: list[str], journal: Path | None, force: bool) -> None:
+    from wavemel.tagging.apply import undo
+    from wavemel.tagging.journal import Journal, last_journal
+
+    given = [*map(Path, paths), *([journal] if journal else [])]
+    if len(given) > 1:
+        raise ConfigError("--undo takes one journal")
+    source = given[0] if given else last_journal()
+    _say(f"undoing {source}")
+    counts = {"written": 0, "kept": 0, "failed": 0}
+    for outcome in undo(Journal(source), force=force):
+        counts[outcome.status] += 1
+        _show_outcome(outcome)
+    _say(
+        f"{counts['written']} files restored, {counts['kept']} had nothing to restore, "
+        f"{counts['failed']} failed"
+    )
+    raise typer.Exit(1 if counts["failed"] else 0)
+
+
+def _show_changes(changes: Iterable[Change], show_all: bool, *, planned: bool) -> None:
+    from wavemel.tagging.errors import shown
+
+    for change in changes:
+        path = shown(change.path)
+        if change.failed:
+            _line("failed", path, change.why, "red")
+        elif change.writes and planned:
+            if sys.stdout.isatty():
+                _print_diff(path, change)
+            else:
+                typer.echo(
+                    f"write {path}: {_named(change.before)} -> {_named(change.after)} ({change.why})"
+                )
+        elif show_all and not change.writes:
+            _line("keep", path, f"{_named(change.before)} ({change.why})", "dim")
+
+
+def _print_diff(path: str, change: Change) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    diff = Text(path, style="bold")
+    if change.before:
+        diff.append(f"\n  - {_named(change.before)}", style="not bold red")
+    diff.append(f"\n  + {_named(change.after)}", style="not bold green")
+    diff.append(f"   {change.why}", style="not bold dim")
+    Console().print(diff, soft_wrap=True)
+
+
+def _show_outcome(outcome: Outcome) -> None:
+    from wavemel.tagging.errors import shown
+
+    said = "; ".join(part for part in (_named(outcome.genres), outcome.message) if part)
+    if outcome.status == "failed":
+        said = outcome.message
+    style = {"written": "green", "kept": "dim", "failed": "red"}[outcome.status]
+    _line(outcome.status, shown(outcome.path), said, style)
+
+
+def _line(word: str, path: str, said: str, style: str) -> None:
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console().print(Text.assemble((word, style), f" {path}: {said}"), soft_wrap=True)
+    else:
+        typer.echo(f"{word} {path}: {said}")
+
+
+def _named(genres: Sequence[str]) -> str:
+    return "; ".join(genres) or "(none)"
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("tag")(tag)
+    app.command("playlists")(playlists)

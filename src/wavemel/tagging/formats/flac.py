@@ -1,0 +1,76 @@
+"""FLAC: a block of Vorbis comments before the frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from wavemel.tagging import comments
+from wavemel.tagging.digest import Digest
+from wavemel.tagging.formats import FORMATS, DamagedError, id3_size
+
+PADDING, COMMENTS = 1, 4
+
+
+class Flac:
+    """Native FLAC; ID3 tags around it are left as they are."""
+
+    order = 2
+
+    def matches(self, file: BinaryIO, head: bytes) -> bool:
+        """Return whether the stream marker stands at the start."""
+        return head.startswith(b"fLaC")
+
+    def _open(self, file: BinaryIO) -> Any:
+        from mutagen.flac import FLAC
+
+        file.seek(0)
+        return FLAC(file)
+
+    def read(self, file: BinaryIO) -> list[str]:
+        """Return the values of GENRE."""
+        return comments.genres_of(self._open(file).tags)
+
+    def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
+        """Replace GENRE in the block of comments, which is made where there is none."""
+        audio: Any = self._open(file)
+        if audio.tags is None:
+            audio.add_tags()
+            # A comment of ours must not claim to come from the encoder.
+            audio.tags.vendor = ""  # type: ignore[attr-defined]
+        comments.set_genres(audio.tags, genres)
+        file.seek(0)
+        audio.save(file)
+
+    def rest(self, file: BinaryIO) -> tuple[str, str]:
+        """Return digests of all other metadata blocks (pictures, seek table) with the frames, and of the other comments.
+
+        Source: RFC 9639, section 8.
+        """
+        audio, other = Digest(), comments.others(bytes(8))
+        at = 0
+        file.seek(0)
+        while size := id3_size(file.read(10)):
+            audio.stream(file, at, size)
+            at += size
+            file.seek(at)
+        at += len(b"fLaC")
+        last = False
+        while not last:
+            file.seek(at)
+            header = file.read(4)
+            if len(header) < 4:
+                raise DamagedError("its metadata is cut off")
+            last, kind = bool(header[0] & 0x80), header[0] & 0x7F
+            size = int.from_bytes(header[1:], "big")
+            if kind == COMMENTS:
+                other = comments.others(file.read(size))
+            elif kind != PADDING:
+                audio.add(bytes([kind]))
+                audio.stream(file, at + 4, size)
+            at += 4 + size
+        audio.stream(file, at)
+        return audio.hex(), other
+
+
+FORMATS.register("flac")(Flac())

@@ -1,0 +1,83 @@
+"""MP3: an ID3v2 tag before the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from wavemel.tagging import id3
+from wavemel.tagging.digest import Digest
+from wavemel.tagging.formats import FORMATS, id3_size
+
+#: An ID3v1 tag and what some programs put around it end within this many bytes of the end.
+TAIL = 256
+
+
+class Mp3:
+    """MPEG audio, layers 1 to 3, with ID3v2 in front; an ID3v1 tag at the end is left as it is."""
+
+    order = 9
+
+    def matches(self, file: BinaryIO, head: bytes) -> bool:
+        """Return whether a run of MPEG audio frames, or one with a Xing header, is found."""
+        from mutagen.mp3 import MP3, HeaderNotFoundError
+
+        file.seek(0)
+        try:
+            audio: Any = MP3(file, translate=False)
+        except HeaderNotFoundError:
+            return False
+        return not audio.info.sketchy
+
+    def read(self, file: BinaryIO) -> list[str]:
+        """Return the genres of the ID3v2 tag, or of an ID3v1 tag where that names none."""
+        from mutagen.id3 import ID3, ID3NoHeaderError
+
+        file.seek(0)
+        try:
+            return id3.genres_of(ID3(file, translate=False))
+        except ID3NoHeaderError:
+            return []
+
+    def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
+        """Replace TCON in an ID3v2.4 tag, which is made or upgraded where need be."""
+        from mutagen.id3 import ID3, ID3NoHeaderError
+
+        file.seek(0)
+        tagged = id3_size(file.read(10)) > 0
+        file.seek(0)
+        try:
+            # What only an ID3v1 tag says is taken over where there is no ID3v2 tag yet.
+            tags = ID3(file, translate=False, load_v1=not tagged)
+        except ID3NoHeaderError:
+            tags = ID3()
+        id3.set_genres(tags, genres)
+        # mutagen would write the ID3v1 tag anew from ID3v2, and so lose what only the old one
+        # says: put the end of the file aside meanwhile.
+        size = file.seek(0, 2)
+        file.seek(0)
+        cut = min(size, max(id3_size(file.read(10)), size - TAIL))
+        file.seek(cut)
+        tail = file.read()
+        file.truncate(cut)
+        file.seek(0)
+        tags.save(file, v2_version=4)
+        file.seek(0, 2)
+        file.write(tail)
+
+    def rest(self, file: BinaryIO) -> tuple[str, str]:
+        """Return digests of all bytes after the ID3v2 tag, and of its other frames."""
+        from mutagen.id3 import ID3, ID3NoHeaderError
+
+        audio = Digest()
+        file.seek(0)
+        audio.stream(file, id3_size(file.read(10)))
+        file.seek(0)
+        try:
+            tags = ID3(file, translate=False)
+        except ID3NoHeaderError:
+            tags = None
+        return audio.hex(), id3.others(tags)
+
+
+FORMATS.register("mp3")(Mp3())

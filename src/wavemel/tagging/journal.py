@@ -1,0 +1,125 @@
+"""The journal of what was written: enough to take it back, on disk before a file is replaced.
+
+One JSON object a line. ``write``: path, genres before and after, hashes of the
+file before and after. ``undo``: a write was taken back; ``before_hash`` is the
+state that was brought back, ``after_hash`` that of the file that now holds it
+(other bytes for the same tags: padding, the version of ID3).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+
+import platformdirs
+
+from wavemel.errors import DataError
+from wavemel.tagging.files import Written
+
+#: Environment variable that names another folder for journals.
+FOLDER = "WAVEMEL_STATE"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a journal."""
+
+    op: str
+    path: str
+    before: list[str]
+    after: list[str]
+    before_hash: str
+    after_hash: str
+    time: str = ""
+
+
+class Journal:
+    """A file that entries are appended to; it is made with the first one."""
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+
+    def append(self, op: str, written: Written) -> None:
+        """Add an entry and return once it is on the disk."""
+        entry = Entry(
+            op,
+            written.path,
+            written.before,
+            written.after,
+            written.before_hash,
+            written.after_hash,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        # ASCII: names of files that are no UTF-8 come back as they were.
+        line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+        handle = os.open(self.path, flags, 0o600)
+        try:
+            end = os.lseek(handle, 0, os.SEEK_END)
+            if end:
+                os.lseek(handle, end - 1, os.SEEK_SET)
+                if os.read(handle, 1) != b"\n":
+                    line = b"\n" + line  # A killed run left half a line.
+            # One call, so that two runs on one journal do not mix their lines.
+            os.write(handle, line)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        if not end and os.name == "posix":
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def entries(self) -> tuple[list[Entry], list[int]]:
+        """Return the entries in the order written, and the numbers of lines that hold none.
+
+        Half a line is what a killed run leaves; the file it was about was not
+        replaced.
+
+        Raises
+        ------
+        DataError
+            The file is missing or is no journal.
+        """
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except OSError as error:
+            raise DataError(f"the journal {self.path} cannot be read: {error.strerror}") from error
+        entries, broken = [], []
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                entries.append(Entry(**json.loads(line)))
+            except (ValueError, TypeError):
+                broken.append(number)
+        if broken and not entries and (len(lines) > 1 or not lines[0].startswith(b'{"op"')):
+            raise DataError(f"{self.path} is no journal of 'wavemel tag'")
+        return entries, broken
+
+
+def journals() -> Path:
+    """Return the folder where journals lie by default."""
+    own = os.environ.get(FOLDER)
+    return Path(own) if own else platformdirs.user_state_path("wavemel") / "tags"
+
+
+def new_journal() -> Path:
+    """Return a path for the journal of this run."""
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return journals() / f"{now}-{os.getpid()}.jsonl"
+
+
+def last_journal() -> Path:
+    """Return the newest journal; raise DataError if there is none."""
+    found = sorted(journals().glob("*.jsonl"))
+    if not found:
+        raise DataError(f"there is no journal in {journals()}: name the one to undo")
+    return found[-1]

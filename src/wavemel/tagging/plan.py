@@ -1,0 +1,107 @@
+"""What would be written, file by file, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from wavemel.errors import ConfigError
+from wavemel.tagging.errors import TagError
+from wavemel.tagging.files import read_genres
+from wavemel.tagging.mapping import GenreMap
+from wavemel.tagging.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file: the genres it has, those it gets (the same, where it is left alone), and why."""
+
+    path: str
+    before: list[str]
+    after: list[str]
+    why: str
+    failed: bool = False
+
+    @property
+    def writes(self) -> bool:
+        """Whether anything is to be written."""
+        return not self.failed and self.before != self.after
+
+
+def plan(
+    results: Iterable[Verdict],
+    *,
+    overwrite: bool = False,
+    min_confidence: float = 0.5,
+    mapping: GenreMap | None = None,
+    top: int = 1,
+    unsure: bool = False,
+) -> list[Change]:
+    """Return what is to be done with each file; nothing is written.
+
+    Parameters
+    ----------
+    overwrite : replace genres that a file has already.
+    min_confidence : only genres of at least this probability.
+    mapping : from the model's genres to tags.
+    top : at most this many of the model's genres a file.
+    unsure : write also what the classifier is unsure of.
+
+    Raises
+    ------
+    ConfigError
+        ``min_confidence`` is no probability or ``top`` is below 1.
+    """
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
+    if top < 1:
+        raise ConfigError(f"--top is 1 or more, not {top}")
+    mapping = mapping or GenreMap({})
+    return list(_changes(results, overwrite, min_confidence, mapping, top, unsure))
+
+
+def _changes(
+    results: Iterable[Verdict],
+    overwrite: bool,
+    min_confidence: float,
+    mapping: GenreMap,
+    top: int,
+    unsure: bool,
+) -> Iterator[Change]:
+    for verdict in results:
+        if verdict.error is not None:
+            yield Change(verdict.path, [], [], f"not classified: {verdict.error}", failed=True)
+            continue
+        try:
+            before = read_genres(verdict.path)
+        except TagError as error:
+            yield Change(verdict.path, [], [], error.message, failed=True)
+            continue
+        after, why = before, ""
+        if before and not overwrite:
+            why = "has a genre"
+        elif verdict.unsure and not unsure:
+            why = "the classifier is unsure"
+        elif not verdict.genres:
+            why = "no genre was found"
+        else:
+            after, why = _wanted(verdict, min_confidence, mapping, top, before)
+        yield Change(verdict.path, before, after, why)
+
+
+def _wanted(
+    verdict: Verdict, min_confidence: float, mapping: GenreMap, top: int, before: list[str]
+) -> tuple[list[str], str]:
+    sure = [pair for pair in verdict.genres[:top] if pair[1] >= min_confidence]
+    if not sure:
+        genre, probability = verdict.genres[0]
+        return before, f"{genre} {probability:.2f} is below {min_confidence:g}"
+    if not mapping.tags(sure[0][0]):
+        return before, f"the mapping leaves {sure[0][0]} untouched"
+    tags: dict[str, str] = {}
+    for genre, _ in sure:
+        for tag in mapping.tags(genre):
+            tags.setdefault(tag.casefold(), tag)
+    after = list(tags.values())
+    why = ", ".join(f"{genre} {probability:.2f}" for genre, probability in sure)
+    return after, why if after != before else f"has it already ({why})"

@@ -1,0 +1,175 @@
+"""What tagging is told about each file, and reading it back from a file of results."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from wavemel.errors import DataError
+from wavemel.registry import suggest
+
+FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a classifier said of one file.
+
+    ``genres`` are (name, probability), most probable first; ``error`` is why
+    there are none.
+    """
+
+    path: str
+    genres: list[tuple[str, float]] = field(default_factory=list)
+    unsure: bool = False
+    error: str | None = None
+
+
+def read_results(path: str | PathLike[str]) -> list[Verdict]:
+    """Return the verdicts of a results file; of a path that stands twice, the last.
+
+    A record has ``path``, ``genres`` (a list of ``{genre, probability}``),
+    ``unsure`` and ``error``; in a CSV, or a flat Parquet file, a file has one
+    row a genre with the columns ``path``, ``genre``, ``probability``,
+    ``unsure``, ``error``.
+
+    Raises
+    ------
+    DataError
+        The file is missing or not of this form; it says in which line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no results file {path}")
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        raise DataError(f"{path}: results end in {', '.join(FORMATS)}, not in {kind!r}")
+    try:
+        records = list(_READERS[kind](path))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not {kind[1:].upper()} text: {error}") from error
+    if records and "genre" in records[0][1]:
+        verdicts = _by_path(records, path)
+    else:
+        verdicts = [_verdict(record, f"{path}, {where}") for where, record in records]
+    return list({verdict.path: verdict for verdict in verdicts}.values())
+
+
+Record = tuple[str, Mapping[str, Any]]
+
+
+def _jsonl(path: Path) -> Iterator[Record]:
+    # Names of files may hold bytes that are no UTF-8; Python carries them as surrogates.
+    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            if number == len(lines):
+                return  # The run that writes it was killed here, or is at it.
+            raise DataError(f"{path}, line {number} is not JSON: {error}") from error
+        yield f"line {number}", _checked(record, f"{path}, line {number}")
+
+
+def _json(path: Path) -> Iterator[Record]:
+    try:
+        records = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path} is not JSON: {error}") from error
+    if isinstance(records, dict):
+        records = [records]
+    if not isinstance(records, list):
+        raise DataError(f"{path} holds no list of results")
+    for number, record in enumerate(records, 1):
+        yield f"result {number}", _checked(record, f"{path}, result {number}")
+
+
+def _csv(path: Path) -> Iterator[Record]:
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 1):
+            yield f"row {number}", row
+
+
+def _parquet(path: Path) -> Iterator[Record]:
+    try:
+        from pyarrow import ArrowInvalid, parquet
+    except ImportError:
+        from wavemel.errors import MissingExtraError
+
+        raise MissingExtraError("train", "reading Parquet") from None
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except ArrowInvalid as error:
+        raise DataError(f"{path} is not a Parquet file: {error}") from error
+    for number, row in enumerate(rows, 1):
+        yield f"row {number}", row
+
+
+_READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+
+
+def _checked(record: object, where: str) -> dict[str, Any]:
+    if not isinstance(record, dict):
+        raise DataError(f"{where} is no result: an object with 'path' and 'genres' is needed")
+    return record
+
+
+def _verdict(record: Mapping[str, Any], where: str) -> Verdict:
+    path = _path(record, where)
+    error = record.get("error")
+    genres = record.get("genres")
+    if isinstance(genres, str):  # a list in a cell
+        try:
+            genres = json.loads(genres) if genres.strip() else []
+        except json.JSONDecodeError as bad:
+            raise DataError(f"{where}: 'genres' is no list") from bad
+    if genres is None and not error:
+        raise DataError(f"{where} has neither 'genres' nor 'error'")
+    pairs = []
+    for item in genres or []:
+        try:
+            pairs.append((str(item["genre"]), float(item["probability"])))
+        except (KeyError, TypeError, ValueError) as bad:
+            raise DataError(
+                f"{where}: a genre needs 'genre' and a number 'probability', not {item!r}"
+            ) from bad
+    return _made(path, pairs, record)
+
+
+def _by_path(records: Iterable[Record], file: Path) -> list[Verdict]:
+    pairs: dict[str, list[tuple[str, float]]] = {}
+    said: dict[str, Mapping[str, Any]] = {}
+    for where, record in records:
+        path = _path(record, f"{file}, {where}")
+        said[path] = record
+        own = pairs.setdefault(path, [])
+        if record.get("genre"):
+            try:
+                own.append((str(record["genre"]), float(record["probability"])))
+            except (KeyError, TypeError, ValueError) as bad:
+                raise DataError(f"{file}, {where}: 'probability' is no number") from bad
+    return [_made(path, own, said[path]) for path, own in pairs.items()]
+
+
+def _path(record: Mapping[str, Any], where: str) -> str:
+    path = record.get("path")
+    if not isinstance(path, str) or not path:
+        near = suggest("path", [str(key) for key in record]) if record else ""
+        raise DataError(f"{where} has no 'path'{near}")
+    return path
+
+
+def _made(path: str, pairs: list[tuple[str, float]], record: Mapping[str, Any]) -> Verdict:
+    unsure = record.get("unsure")
+    if isinstance(unsure, str):
+        unsure = unsure.strip().lower() in ("true", "1", "yes")
+    # Stable, so that equal probabilities keep the order of the results.
+    pairs = sorted(pairs, key=lambda pair: -pair[1])
+    return Verdict(path, pairs, bool(unsure), str(record.get("error") or "") or None)
