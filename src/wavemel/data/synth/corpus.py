@@ -76,7 +76,7 @@ def clips(spec: Spec) -> list[Clip]:
         left = artists - number
         split = "test" if left <= held_out else "validation" if left <= 2 * held_out else "training"
         for genre in GENRES:
-            name = make_artist(genre, _seed(spec.seed, genre, number)).name
+            name = make_artist(genre, seed_of(spec.seed, genre, number)).name
             seen[name] = seen.get(name, 0) + 1
             unique = name if seen[name] == 1 else f"{name} {seen[name]}"
             count = each // artists + (number < each % artists)
@@ -148,8 +148,8 @@ def _in_processes(
 
 def _make_batch(spec: Spec, folder: Path, batch: list[Clip]) -> int:
     for clip in batch:
-        artist = make_artist(clip.genre, _seed(spec.seed, clip.genre, clip.artist_index))
-        seed = _seed(spec.seed, clip.genre, clip.artist_index, clip.index)
+        artist = make_artist(clip.genre, seed_of(spec.seed, clip.genre, clip.artist_index))
+        seed = seed_of(spec.seed, clip.genre, clip.artist_index, clip.index)
         samples = render(clip.genre, seed, seconds=spec.seconds, rate=spec.rate, artist=artist)
         # Encoded in memory, so that a full disk is the operating system's error and not the encoder's.
         encoded = io.BytesIO()
@@ -171,7 +171,7 @@ def _sweep_up(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _seed(seed: int, genre: str, *place: int) -> int:
+def seed_of(seed: int, genre: str, *place: int) -> int:
     """Return an independent seed for each artist (one index) and each clip (two)."""
     key = [seed, GENRES.index(genre), *place]
     return int(np.random.SeedSequence([len(key), *key]).generate_state(1)[0])
