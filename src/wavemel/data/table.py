@@ -50,7 +50,8 @@ COLUMNS: dict[str, str] = {
     **dict.fromkeys(TEXT[6:], "string"),
 }
 REQUIRED = ("path", "genre")
-STATUSES = ("ok", "unreadable", "short", "silent", "duplicate")
+#: ``unlabelled`` clips have no genre.
+STATUSES = ("ok", "unreadable", "short", "silent", "unlabelled", "duplicate")
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,14 @@
 """Where a data set comes from: one module a source, found through `SOURCES`.
 
-A module registers a class with two methods: ``matches(data)`` says whether a
-DATA argument means this source, ``open(data)`` returns its `Corpus`.
+A module registers an object with two methods: ``matches(data)`` says whether a
+DATA argument means this source, ``open(data)`` returns its `Corpus`. The end of
+such a module reads ``SOURCES.register("name")(NameSource())``.
 """
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Protocol
 
 from wavemel.data.table import Corpus
@@ -31,7 +34,7 @@ class Source(Protocol):
 SOURCES: Registry[Source] = Registry("data source", __name__)
 
 
-def open_corpus(data: str) -> Corpus:
+def open_corpus(data: str | os.PathLike[str]) -> Corpus:
     """Open DATA: ``demo``, another named source, a folder of genre folders, or a table file.
 
     Raises
@@ -39,10 +42,14 @@ def open_corpus(data: str) -> Corpus:
     DataError
         Nothing of that name exists, or what exists is no data set.
     """
+    name = os.fspath(data)
+    if not name:
+        raise DataError("the name of the data set is empty")
     for _, source in sorted(SOURCES.items(), key=lambda item: item[1].order):
-        if source.matches(data):
-            return source.open(data)
+        if source.matches(name):
+            return source.open(name)
+    what = "is no data set" if Path(name).expanduser().exists() else "does not exist"
     raise DataError(
-        f"there is no data set at {data!r}: give 'demo', a folder with one folder a genre, "
+        f"{name!r} {what}: give 'demo', a folder with one folder a genre, "
         "or a table file (.csv, .tsv or .parquet)"
     )
