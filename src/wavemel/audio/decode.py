@@ -14,12 +14,13 @@ import soundfile
 
 from wavemel.audio import libav, locate
 from wavemel.audio.sndfile import SndfileStream
-from wavemel.audio.sniff import sniff
+from wavemel.audio.sniff import REFUSED, sniff
 from wavemel.errors import AudioError
 
 Source = str | PathLike[str] | BinaryIO | bytes
 #: Rates outside come from damaged headers, and would make resampling ask for any amount of memory.
 RATES = (1_000, 1_000_000)
+_UNKNOWN = "is not an audio file of a known format"
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,8 @@ def open_stream(source: Source) -> Iterator[Stream]:
         head = handle.read(64)
         if not head:
             raise AudioError(name, "empty", "is empty (0 bytes)")
+        if head.startswith(REFUSED):
+            raise AudioError(name, "not-audio", "is a MIDI sample dump, which is not read")
         stream = _decoder(handle, head, name)
         try:
             if not RATES[0] <= stream.rate <= RATES[1] or stream.channels < 1:
@@ -117,7 +120,9 @@ def _decoder(handle: BinaryIO, head: bytes, name: str) -> Stream:
             pass
     if not libav.available():
         if container is None:
-            raise AudioError(name, "not-audio", "is not an audio file of a known format")
+            raise AudioError(
+                name, "not-audio", f"{_UNKNOWN} (pip install 'wavemel[av]' adds formats)"
+            )
         if by_sndfile:
             raise AudioError(
                 name,
@@ -131,10 +136,14 @@ def _decoder(handle: BinaryIO, head: bytes, name: str) -> Stream:
     import av
 
     try:
-        return libav.LibavStream(handle)
+        stream = libav.LibavStream(handle)
+        # libsndfile reads all PCM in the containers it knows: this one's header is damaged, and
+        # what FFmpeg makes of it a guess.
+        stream.complete = not (by_sndfile and container and stream.codec.startswith("pcm"))
+        return stream
     except (av.error.FFmpegError, ValueError, OverflowError):
         if container is None:
-            raise AudioError(name, "not-audio", "is not an audio file of a known format") from None
+            raise AudioError(name, "not-audio", _UNKNOWN) from None
         raise AudioError(
             name, "damaged", f"is a {container} file without readable audio: damaged or cut short"
         ) from None

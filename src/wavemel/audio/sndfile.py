@@ -177,9 +177,9 @@ class SndfileStream:
     def _ended_early(self) -> bool:
         """Whether an MP3 goes on behind the announced end.
 
-        libsndfile stops at mpg123's guess of the length (file size by the size
-        of the first frames) where no Xing header states it: most of a file
-        whose bit rate falls later would be lost.
+        libsndfile stops at the count of a Xing header, which may be wrong, or
+        where there is none at mpg123's guess (file size by the size of the
+        first frames): most of a file whose bit rate falls later would be lost.
         """
         if os.name != "posix" or self._file.format != "MP3" or self._position < self.announced:
             return False
@@ -222,8 +222,17 @@ class SndfileStream:
         position = 0
         with suppress(BrokenPipeError):
             while chunk := os.pread(self._handle.fileno(), 1 << 16, position):
+                view = memoryview(chunk if position else _without_count(chunk))
                 position += len(chunk)
-                view = memoryview(chunk)
                 while view:
                     view = view[os.write(sink, view) :]
         os.close(sink)
+
+
+def _without_count(head: bytes) -> bytes:
+    """Make an MP3's Xing header, if it is in ``head``, announce more frames than can come."""
+    for tag in (b"Xing", b"Info"):
+        at = head.find(tag)
+        if at >= 0 and head[at + 7 : at + 8] and head[at + 7] & 1:
+            return head[: at + 8] + b"\x7f\xff\xff\xff" + head[at + 12 :]
+    return head

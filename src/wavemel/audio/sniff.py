@@ -16,6 +16,9 @@ _SNDFILE = (
     (0, b"caff", "CAF"),
     (0, b"ID3", "MP3"),
 )
+#: Formats that libsndfile reads and no music comes in: of a MIDI sample dump it prints every
+#: damaged byte to standard output, where the results go.
+REFUSED = (b"\xf0\x7e",)
 #: Formats that only PyAV (the extra ``av``) reads.
 _LIBAV = (
     (4, b"ftyp", "MP4/M4A"),
