@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -17,6 +17,9 @@ class Ticker:
     def advance(self, amount: float = 1) -> None:
         """Say that ``amount`` more is done."""
 
+    def total(self, total: float) -> None:
+        """Say how much there is, where that was not known at the start."""
+
 
 class _RichTicker(Ticker):
     def __init__(self, bar: object, task: object) -> None:
@@ -25,31 +28,50 @@ class _RichTicker(Ticker):
     def advance(self, amount: float = 1) -> None:
         self._bar.advance(self._task, amount)  # type: ignore[attr-defined]
 
+    def total(self, total: float) -> None:
+        self._bar.update(self._task, total=total)  # type: ignore[attr-defined]
+
 
 class _PlainTicker(Ticker):
     """Prints a line at most every ten seconds, so that a log stays readable."""
 
-    def __init__(self, what: str, total: float | None, unit: str) -> None:
+    def __init__(self, what: str, total: float | None, unit: str, done: float = 0) -> None:
         self._what, self._total, self._unit = what, total, unit
-        self._done, self._start = 0.0, time.monotonic()
+        self._done, self._before, self._start = done, done, time.monotonic()
         self._last = self._start
+
+    def total(self, total: float) -> None:
+        self._total = total
 
     def advance(self, amount: float = 1) -> None:
         self._done += amount
         now = time.monotonic()
         if now - self._last >= 10:
             self._last = now
-            rate = self._done / (now - self._start)
-            of = f" of {self._total:,.0f}" if self._total else ""
+            rate = max(0.0, self._done - self._before) / (now - self._start)
+            of = f" of {self._count(self._total)}" if self._total else ""
+            left = ""
+            if self._total and rate:
+                left = f", {max(0.0, self._total - self._done) / rate:,.0f} s left"
             print(
-                f"{self._what}: {self._done:,.0f}{of} {self._unit} ({rate:,.1f} a second)",
+                f"{self._what}: {self._count(self._done)}{of} ({self._rate(rate)} a second{left})",
                 file=sys.stderr,
                 flush=True,
             )
 
+    def _count(self, amount: float) -> str:
+        return (
+            f"{amount / 2**20:,.1f} MiB" if self._unit == "bytes" else f"{amount:,.0f} {self._unit}"
+        )
+
+    def _rate(self, rate: float) -> str:
+        return self._count(rate) if self._unit == "bytes" else f"{rate:,.1f}"
+
 
 @contextmanager
-def progress(what: str, total: float | None = None, *, unit: str = "files") -> Iterator[Ticker]:
+def progress(
+    what: str, total: float | None = None, *, unit: str = "files", done: float = 0
+) -> Iterator[Ticker]:
     """Show the progress of one piece of work on standard error.
 
     Parameters
@@ -57,6 +79,7 @@ def progress(what: str, total: float | None = None, *, unit: str = "files") -> I
     what : the work, as a person would call it ("scanning").
     total : how much there is, if known.
     unit : what is counted; ``"bytes"`` shows sizes and transfer rates.
+    done : how much of it was done before.
 
     Yields
     ------
@@ -64,7 +87,7 @@ def progress(what: str, total: float | None = None, *, unit: str = "files") -> I
         whose ``advance()`` the work calls.
     """
     if not sys.stderr.isatty():
-        yield _PlainTicker(what, total, unit)
+        yield _PlainTicker(what, total, unit, done)
         return
     from rich import progress as rp
     from rich.console import Console
@@ -78,14 +101,14 @@ def progress(what: str, total: float | None = None, *, unit: str = "files") -> I
     with rp.Progress(
         *columns, rp.TimeRemainingColumn(), console=Console(stderr=True), transient=True
     ) as bar:
-        yield _RichTicker(bar, bar.add_task(what, total=total, unit=unit))
+        yield _RichTicker(bar, bar.add_task(what, total=total, completed=int(done), unit=unit))
 
 
 def track(
     items: Iterable[T], what: str, total: int | None = None, unit: str = "files"
 ) -> Iterator[T]:
     """Yield ``items`` while showing the progress through them."""
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     with progress(what, total, unit=unit) as ticker:
         for item in items:
