@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import xml.etree.ElementTree as ET
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from wavemel.errors import WavemelError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +71,30 @@ def to_svg(figure: Figure, name: str, title: str, description: str) -> str:
     root.set("role", "img")
     root.set("aria-labelledby", f"{name}-title {name}-desc")
     return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def write_figure(figure: Figure, path: Path, title: str, description: str) -> None:
+    """Write a figure to a ``.svg`` or ``.png`` file, moved into place when whole.
+
+    Raises
+    ------
+    WavemelError
+        Another suffix, or a folder that is not there.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in (".svg", ".png"):
+        raise WavemelError(f"{path} must end in .svg or .png")
+    if not path.parent.is_dir():
+        raise WavemelError(f"{path.parent} is no folder, so {path.name} cannot be written there")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if suffix == ".svg":
+            part.write_text(to_svg(figure, "figure", title, description), "utf-8")
+        else:
+            figure.savefig(part, format="png", dpi=160, metadata={"Title": title, "Software": None})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def themed(svg: str) -> str:
