@@ -15,9 +15,10 @@ from wavemel.errors import DataError
 log = logging.getLogger(__name__)
 
 #: Endings of the files that are taken for audio; whether they are, the scan finds out.
-AUDIO_SUFFIXES = frozenset(
-    ".mp3 .mp2 .wav .flac .ogg .oga .opus .m4a .mp4 .aac .wma .aif .aiff .aifc .au .caf .w64 .wv .ape .mka .webm".split()
-)
+AUDIO_SUFFIXES = frozenset((
+    ".mp3", ".mp2", ".wav", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".mp4", ".aac", ".wma", ".aif",
+    ".aiff", ".aifc", ".au", ".caf", ".w64", ".wv", ".ape", ".mka", ".webm",
+))  # fmt: skip
 DEFAULT_ORDER = 50
 
 
@@ -70,7 +71,7 @@ class FolderSource:
             elif not _is_unicode(path):
                 unnamable.append(path)
             else:
-                artist, album = (folders[1:3] + [None, None])[:2]
+                artist, album, *_ = (*folders[1:3], None, None)
                 rows.append({"path": path, "genre": folders[0], "artist": artist, "album": album})
         if not rows:
             raise DataError(_nothing_found(root, loose))
@@ -81,7 +82,7 @@ class FolderSource:
             )
         if unnamable:
             notes.append(
-                f"{len(unnamable)} files whose names are not valid Unicode are left out (first: {ascii(unnamable[0])})"
+                f"{len(unnamable)} files whose names are not valid Unicode are left out (first: {unnamable[0]!a})"
             )
         for note in notes:
             log.warning("%s: %s", root, note)
