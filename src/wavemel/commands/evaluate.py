@@ -1,0 +1,115 @@
+"""`wavemel evaluate` and `wavemel compare`: figures of trained runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wavemel.commands import options as o
+from wavemel.commands.console import table
+
+SplitName = Annotated[str, typer.Option(help="test, validation or training.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, mps, ...")]
+
+ROWS = (
+    ("top-1", "top1"),
+    ("macro precision", "macro_precision"),
+    ("macro recall", "macro_recall"),
+    ("macro F1", "macro_f1"),
+    ("one-vs-rest accuracy", "one_vs_rest_accuracy"),
+)
+
+
+def evaluate(
+    runs: o.Runs,
+    split: SplitName = "test",
+    device: Device = "cpu",
+    as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
+) -> None:
+    """Print a run's figures on its test split, each with its 95 % interval.
+
+    They are computed once and kept in the run folder. "clip" is the stretch of
+    each clip that training hears, "track" the mean over windows of the whole file.
+    """
+    o.need_training()
+    import json
+
+    from wavemel.errors import ModelError
+    from wavemel.evaluation.runs import evaluate_run
+
+    if split not in ("test", "validation", "training"):
+        raise ModelError(f"there is no split {split!r}: test, validation or training")
+    found = {str(run): evaluate_run(run, split, device=device) for run in runs}
+    if as_json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for run, figures in found.items():
+        rows = [
+            (title, _with_interval(figures, key), _with_interval(figures["track"], key))
+            for title, key in ROWS
+        ]
+        rows.append(
+            ("log loss", f"{figures['log_loss']:.3f}", f"{figures['track']['log_loss']:.3f}")
+        )
+        rows.append(
+            ("calibration error", f"{figures['ece']:.3f}", f"{figures['track']['ece']:.3f}")
+        )
+        table(f"{run}: {figures['n']} {split} clips", ("figure", "clip", "track"), rows)
+
+
+def compare(
+    runs: o.Runs,
+    to: Annotated[Path, typer.Option(help="Folder of the report; must be new or empty.")] = Path(
+        "report"
+    ),
+    title: Annotated[str, typer.Option(help="Title of the report.")] = "Comparison",
+    split: SplitName = "test",
+    device: Device = "cpu",
+) -> None:
+    """Compare runs that were tested on the same clips, and write a report.
+
+    Runs of one name on different folds are pooled. The report is report.html
+    (one file), report.md and results.json.
+    """
+    o.need_training()
+    from wavemel.comparison import compare as compare_runs
+    from wavemel.errors import ModelError
+    from wavemel.reports.write import write_report
+
+    if to.exists() and (not to.is_dir() or any(to.iterdir())):
+        raise ModelError(f"{to} exists already: give another --to, or remove it")
+    results = compare_runs(
+        list(runs), title=title, command=o.this_command(), split=split, device=device
+    )
+    write_report(results, to)
+    print_results(results)
+    typer.echo(f"report: {to / 'report.html'}")
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """Print the table of a comparison."""
+    rows = [
+        (
+            model["name"],
+            *(_with_interval(model, key) for _, key in ROWS),
+            _with_interval(model["track"], "top1") if model["track"] else "",
+        )
+        for model in results["models"]
+    ]
+    note = " (SYNTHETIC DATA)" if results["data"]["synthetic"] else ""
+    n = results["models"][0]["n"]
+    headings = ("network", *(title for title, _ in ROWS), "top-1, whole track")
+    table(f"{results['title']}: {n} test clips{note}", headings, rows)
+
+
+def _with_interval(figures: dict[str, Any], key: str) -> str:
+    low, high = figures[f"{key}_ci95"]
+    return f"{figures[key]:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("evaluate")(evaluate)
+    app.command("compare")(compare)

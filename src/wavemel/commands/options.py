@@ -1,0 +1,93 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wavemel.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from wavemel.data.splits import SplitChoice
+    from wavemel.training.run import Hardware
+
+Data = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        "-d",
+        help="'demo', a folder with one folder a genre, or a table (.csv, .tsv, .parquet) "
+        "with the columns path and genre.",
+    ),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change one value of the config, as in --set training.epochs=3; may be repeated.",
+    ),
+]
+Split = Annotated[
+    str,
+    typer.Option(
+        help="auto, given, official, stratified, artist or folds. 'auto' takes the split or "
+        "folds that the data give, else keeps artists apart, else draws 80/10/10 by genre."
+    ),
+]
+SplitSeed = Annotated[int, typer.Option(help="Seed of a drawn split.")]
+TestFold = Annotated[
+    int | None, typer.Option(help="Fold that tests, where data have folds (default: the last).")
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that decode (default: one a core).", min=1)
+]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Decode in every epoch instead of once into the cache.")
+]
+Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...; passed to Lightning.")]
+Devices = Annotated[str, typer.Option(help="How many devices, or which; passed to Lightning.")]
+Nodes = Annotated[int, typer.Option(help="How many machines train together.", min=1)]
+Loggers = Annotated[
+    list[str],
+    typer.Option("--logger", help="tensorboard, mlflow or wandb; metrics.csv is always written."),
+]
+Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+
+
+def need_training() -> None:
+    """Raise a clear error where the parts of the ``train`` extra are not installed."""
+    try:
+        import lightning  # noqa: F401
+        import pandas  # noqa: F401
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("train", "this command") from error
+
+
+def hardware(accelerator: str, devices: str, nodes: int, loggers: list[str]) -> Hardware:
+    """Return the Trainer's hardware options from those of the command line."""
+    from wavemel.training.run import Hardware
+
+    return Hardware(
+        accelerator=accelerator,
+        devices=int(devices) if devices.lstrip("-").isdigit() else devices,
+        nodes=nodes,
+        loggers=tuple(loggers),
+    )
+
+
+def split_choice(how: str, seed: int, test_fold: int | None) -> SplitChoice:
+    """Return the split that the options ask for."""
+    from wavemel.data.splits import SplitChoice
+
+    return SplitChoice(how=how, seed=seed, test_fold=test_fold)
+
+
+def this_command() -> str:
+    """Return the command line as typed, to stand in reports."""
+    return shlex.join(["wavemel", *sys.argv[1:]])

@@ -1,0 +1,93 @@
+"""`wavemel reproduce`: train and compare a whole set of networks, and write the report."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wavemel.commands import options as o
+
+
+def reproduce(
+    data: o.Data = "demo",
+    config_set: Annotated[
+        str,
+        typer.Option(
+            help="Folder of configs, or a shipped set: paper (the paper's settings), light "
+            "(16 kHz, for cross-validation on a CPU), demo (minutes)."
+        ),
+    ] = "",
+    to: Annotated[
+        Path | None, typer.Option(help="Folder of runs and report (default: reports/DATA-SET).")
+    ] = None,
+    cross_validate: Annotated[
+        bool,
+        typer.Option("--cross-validate", help="Let every fold be the test fold once, and pool."),
+    ] = False,
+    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    baselines: Annotated[
+        str, typer.Option(help="Baselines beside the networks, separated by commas; '' for none.")
+    ] = "svm",
+    changes: o.Set = None,
+    split: o.Split = "auto",
+    split_seed: o.SplitSeed = 0,
+    test_fold: o.TestFold = None,
+    workers: o.Workers = None,
+    no_cache: o.NoCache = False,
+    accelerator: o.Accelerator = "auto",
+    devices: o.Devices = "auto",
+    nodes: o.Nodes = 1,
+    loggers: o.Loggers = ["tensorboard"],  # noqa: B006 - typer reads it, nothing changes it
+) -> None:
+    """Train every network of a config set, compare them, and write the report.
+
+    Run again after Ctrl-C or a crash it continues where it stopped. The config
+    set is 'demo' for the demo corpus and 'paper' for all other data, unless given.
+
+    Examples:
+
+      wavemel reproduce
+
+      wavemel reproduce --data music.csv --config-set light --cross-validate
+    """
+    o.need_training()
+    from wavemel.commands.evaluate import print_results
+    from wavemel.errors import ConfigError
+    from wavemel.reproduce import Plan
+    from wavemel.reproduce import reproduce as run_plan
+
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    demo = data.split(":")[0] == "demo"
+    chosen = config_set or ("demo" if demo else "paper")
+    try:
+        numbers = tuple(int(s) for s in seeds.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"--seeds {seeds!r} must be whole numbers, separated by commas"
+        ) from error
+    name = Path(data).stem if Path(data).suffix else Path(data).name
+    folder = to or Path("reports") / f"{name.replace(':', '-')}-{Path(chosen).name}"
+    plan = Plan(
+        data=data,
+        configs=chosen,
+        to=folder,
+        split=o.split_choice(split, split_seed, test_fold),
+        folds="all" if cross_validate else "one",
+        seeds=numbers,
+        changes=tuple(changes or ()),
+        baselines=tuple(b for b in baselines.split(",") if b),
+        cache=not no_cache,
+        workers=workers,
+        command=o.this_command(),
+    )
+    results = run_plan(plan, o.hardware(accelerator, devices, nodes, loggers))
+    print_results(results)
+    typer.echo(f"report: {folder / 'report.html'}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("reproduce")(reproduce)

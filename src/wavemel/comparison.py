@@ -1,0 +1,153 @@
+"""Several runs, compared: one results dict, from which the report is made."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from wavemel.checkpoint import read_json
+from wavemel.data.table import SPLITS
+from wavemel.errors import DataError, ModelError
+from wavemel.evaluation.paired import holm, paired_test
+from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, tracks
+from wavemel.machine import describe_machine
+
+#: Name -> (predictions by window or clip, what else the results say of it).
+Entry = tuple[pd.DataFrame, dict[str, Any]]
+
+
+def compare(
+    runs: list[Path],
+    *,
+    title: str,
+    command: str,
+    config_set: str = "",
+    split: str = "test",
+    baselines: dict[str, Entry] | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Evaluate runs and return ``results.json``'s content.
+
+    Runs of one name are folds of one model where their test clips are
+    disjoint: their predictions are pooled. Runs of one name and other seeds
+    stand as rows of their own.
+
+    Raises
+    ------
+    ModelError
+        A folder that holds no finished run.
+    DataError
+        Runs on different classes or different test clips.
+    """
+    grouped: dict[str, list[tuple[Path, dict[str, Any]]]] = defaultdict(list)
+    seeds = {read_json(run / "run.json")["seed"] for run in runs}
+    for run in runs:
+        about = read_json(run / "run.json")
+        if not about.get("finished"):
+            raise ModelError(f"{run} is not finished: continue it with wavemel train --resume")
+        name = about["name"] if len(seeds) == 1 else f"{about['name']} (seed {about['seed']})"
+        grouped[name].append((run, about))
+    abouts = [about for members in grouped.values() for _, about in members]
+    classes = tuple(abouts[0]["classes"])
+    for about in abouts:
+        if tuple(about["classes"]) != classes:
+            raise DataError(
+                "these runs were trained on different class lists and cannot be compared"
+            )
+
+    entries: dict[str, Entry] = {}
+    for name, members in grouped.items():
+        for run, _ in members:
+            evaluate_run(run, split, device=device)
+        pooled = pd.concat([run_predictions(run, split) for run, _ in members], ignore_index=True)
+        twice = pooled.groupby("path")["start"].apply(lambda s: s.duplicated().any())
+        if twice.any():
+            raise DataError(f"two runs called {name!r} share test clips: give them other names")
+        entries[name] = (pooled, _model_facts(members))
+    entries.update(baselines or {})
+
+    tested = {name: frozenset(p["path"]) for name, (p, _) in entries.items()}
+    if len(set(tested.values())) != 1:
+        raise DataError("these runs were tested on different clips and cannot be compared")
+    return {
+        "format": 1,
+        "title": title,
+        "command": command,
+        "config_set": config_set,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data": _data(abouts, runs),
+        "folds": max(len(members) for members in grouped.values()),
+        "machine": describe_machine(),
+        "seconds": round(sum(facts["seconds"] for _, facts in entries.values()), 1),
+        "models": [
+            {"name": name, "split": split, "classes": list(classes), **facts}
+            | _levels(figures(predictions, classes), facts)
+            for name, (predictions, facts) in entries.items()
+        ],
+        "pairs": _pairs(entries, classes),
+    }
+
+
+def _levels(found: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return figures without the track level where there is one window a clip (baselines)."""
+    return found if facts["kind"] == "network" else {**found, "track": None}
+
+
+def _model_facts(members: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
+    run, about = members[0]
+    experiment = yaml.safe_load((run / "experiment.yaml").read_text("utf-8"))
+    return {
+        "kind": "network",
+        "network": experiment["network"],
+        "experiment": experiment,
+        "data": about["data"]["name"],
+        "seeds": sorted({a["seed"] for _, a in members}),
+        "precision": about["precision"],
+        "parameters": about["parameters"],
+        "epochs": max(a["epochs"] for _, a in members),
+        "best_epoch": [a["best_epoch"] for _, a in members],
+        "seconds": round(sum(a["seconds"] for _, a in members), 1),
+        "history": [pd.read_csv(r / "metrics.csv").to_dict(orient="records") for r, _ in members],
+    }
+
+
+def _data(abouts: list[dict[str, Any]], runs: list[Path]) -> dict[str, Any]:
+    """Return what the results say of the data: one split's counts, or those of all folds together."""
+    data = dict(abouts[0]["data"])
+    splits = {a["data"]["split"] for a in abouts}
+    data["split"] = "; ".join(sorted(splits))
+    leaks = {a["data"]["leak"] for a in abouts}
+    data["leak"] = " ".join(sorted(leaks))
+    if len(splits) > 1:
+        # Cross-validation: every clip is tested once; counts of one fold would mislead.
+        tables = {
+            a["data"]["split"]: pd.read_csv(run / "table.csv", dtype="string")
+            for run, a in zip(runs, abouts, strict=True)
+        }
+        tested = pd.concat([t[t["split"] == "test"] for t in tables.values()])
+        data["counts"] = {"test": tested["genre"].value_counts().sort_index().to_dict()}
+    else:
+        data["counts"] = {s: data["counts"][s] for s in SPLITS if s in data["counts"]}
+    listed = pd.read_csv(runs[0] / "left_out.csv", dtype="string").fillna("")
+    # File names only: a report is passed on, and folders are nobody's business.
+    listed["path"] = listed["path"].str.rsplit("/", n=2).str[-2:].str.join("/")
+    data["left_out_clips"] = listed[["path", "status", "reason"]].to_dict(orient="records")
+    return data
+
+
+def _pairs(entries: dict[str, Entry], classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Return a paired test at clip level for every two models, with Holm's correction."""
+    at_clip = {name: tracks(p, classes, "clip") for name, (p, _) in entries.items()}
+    pairs = []
+    for a, b in itertools.combinations(at_clip, 2):
+        one, other = at_clip[a], at_clip[b]
+        found = paired_test(one.truth, one.probabilities, other.probabilities, groups=one.artists)
+        pairs.append({"a": a, "b": b, **found})
+    corrected = holm([pair["permutation_p"] for pair in pairs])
+    return [{**pair, "holm_p": p} for pair, p in zip(pairs, corrected, strict=True)]

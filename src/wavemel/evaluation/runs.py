@@ -1,0 +1,110 @@
+"""Evaluation of a run folder: its best weights on one split, kept beside them.
+
+| file | what |
+| --- | --- |
+| predictions-SPLIT.csv | a row a window: path, artist, genre, start, probabilities |
+| evaluation-SPLIT.json | figures at clip level and at track level |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from wavemel.checkpoint import load_checkpoint, read_json, write_json
+from wavemel.data.table import as_table
+from wavemel.errors import DataError, ModelError
+from wavemel.evaluation.evaluate import evaluate
+from wavemel.evaluation.predict import predict
+from wavemel.evaluation.predictions import load_predictions, save_predictions
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """One prediction a track: what `evaluate` takes."""
+
+    paths: npt.NDArray[np.object_]
+    truth: npt.NDArray[np.int64]
+    probabilities: npt.NDArray[np.float64]
+    artists: npt.NDArray[np.object_]
+
+
+def tracks(predictions: pd.DataFrame, classes: tuple[str, ...], level: str) -> Tracks:
+    """Reduce predictions by window to one a track.
+
+    Parameters
+    ----------
+    predictions : as `predict` returns.
+    classes : class list, in the networks' order.
+    level : ``"clip"``, the first window alone (what training hears, and what
+        the paper classifies), or ``"track"``, the mean over all windows.
+    """
+    columns = [f"p_{name}" for name in classes]
+    ordered = predictions.sort_values(["path", "start"], kind="stable")
+    by_path = ordered.groupby("path", sort=True)
+    first = by_path.first()
+    values = first[columns] if level == "clip" else by_path[columns].mean()
+    index = {genre: i for i, genre in enumerate(classes)}
+    return Tracks(
+        first.index.to_numpy(object),
+        first["genre"].map(index).to_numpy(np.int64),
+        values.to_numpy(np.float64),
+        # An unknown artist is a group of one: the track itself.
+        first["artist"].fillna(pd.Series(first.index, index=first.index)).to_numpy(object),
+    )
+
+
+def figures(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return clip-level figures, flat, and track-level ones under ``track``."""
+    made = {}
+    for level in ("clip", "track"):
+        t = tracks(predictions, classes, level)
+        made[level] = evaluate(t.truth, t.probabilities, classes, groups=t.artists)
+    return {**made["clip"], "track": made["track"]}
+
+
+def evaluate_run(
+    folder: Path, split: str = "test", *, device: str = "cpu", again: bool = False
+) -> dict[str, Any]:
+    """Return the figures of a run's best weights on one split; computed once, then read back.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no trained model.
+    DataError
+        The run's table has no clips in this split.
+    """
+    about = read_json(folder / "run.json")
+    stored = folder / f"evaluation-{split}.json"
+    if stored.exists() and not again:
+        return read_json(stored)
+    checkpoint = load_checkpoint(folder, expect=tuple(about["classes"]))
+    rows = run_table(folder)
+    rows = rows[rows["split"] == split]
+    if rows.empty:
+        raise DataError(f"{folder} has no clips in the split {split!r}")
+    predictions = predict(checkpoint, rows, device=device)
+    save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
+    result = figures(predictions, checkpoint.classes)
+    write_json(stored, result)
+    return result
+
+
+def run_predictions(folder: Path, split: str = "test") -> pd.DataFrame:
+    """Return what `evaluate_run` has kept of a run's predictions."""
+    about = read_json(folder / "run.json")
+    return load_predictions(folder / f"predictions-{split}.csv", tuple(about["classes"]))
+
+
+def run_table(folder: Path) -> pd.DataFrame:
+    """Return a run's clips with their split."""
+    path = folder / "table.csv"
+    if not path.is_file():
+        raise ModelError(f"{folder} is no run folder: table.csv is missing")
+    return as_table(pd.read_csv(path, dtype={"artist": "string", "title": "string"}), str(path))

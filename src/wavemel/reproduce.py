@@ -1,0 +1,172 @@
+"""The main job: train every network of a config set on one data set, evaluate, compare, report.
+
+Work that is done stays done: a run that is finished is not trained again, one
+that was interrupted continues from its last epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wavemel.audio.load import load
+from wavemel.checkpoint import read_json
+from wavemel.comparison import Entry, compare
+from wavemel.data.scan import scan
+from wavemel.data.sources import open_corpus
+from wavemel.data.splits import SplitChoice, cross_validation
+from wavemel.errors import DataError, ModelError
+from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
+from wavemel.experiment import Experiment, config_set, load_experiment
+from wavemel.progress import track
+from wavemel.reports.write import write_report
+from wavemel.training.dataset import Dataset, split_dataset
+from wavemel.training.run import Hardware, train
+
+log = logging.getLogger(__name__)
+
+#: Rate and length that the MFCC baselines hear: their published setting.
+BASELINE_RATE = 22_050
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to reproduce, on what, and how."""
+
+    data: str
+    configs: str
+    to: Path
+    #: How to split; with ``folds`` "all" every fold is the test fold once.
+    split: SplitChoice
+    folds: str = "one"
+    seeds: tuple[int, ...] = (0,)
+    changes: tuple[str, ...] = ()
+    baselines: tuple[str, ...] = ("svm",)
+    cache: bool = True
+    workers: int | None = None
+    command: str = "wavemel reproduce"
+
+
+def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
+    """Train, evaluate and compare; write the report into ``plan.to`` and return the results.
+
+    Raises
+    ------
+    WavemelError
+        The data or a config do not hold, or ``plan.to`` holds other work.
+    """
+    experiments = [load_experiment(f, plan.changes) for f in config_set(plan.configs)]
+    corpus = scan(open_corpus(plan.data), workers=plan.workers)
+    choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
+    datasets = [split_dataset(corpus, choice) for choice in choices]
+    _check_folder(plan.to)
+
+    runs = []
+    for seed in plan.seeds:
+        for fold, data in enumerate(datasets):
+            log.info("%s", data.about()["leak"])
+            for experiment in experiments:
+                name = experiment.name
+                name += f"-fold{fold}" if len(datasets) > 1 else ""
+                name += f"-seed{seed}" if len(plan.seeds) > 1 else ""
+                seeded = _with_branches(replace(experiment, seed=seed), plan.to, name)
+                runs.append(_run(seeded, data, plan, plan.to / "runs" / name, hardware))
+    results = compare(
+        runs,
+        title=f"{', '.join(e.name for e in experiments)} on {corpus.name}",
+        command=plan.command,
+        config_set=plan.configs,
+        baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
+    )
+    write_report(results, plan.to)
+    return results
+
+
+def _run(
+    experiment: Experiment, data: Dataset, plan: Plan, folder: Path, hardware: Hardware | None
+) -> Path:
+    """Train one network, or take it as it is where it is finished."""
+    about = folder / "run.json"
+    if about.exists():
+        old = read_json(about)
+        if old["data"]["hash"] != data.hash:
+            raise ModelError(f"{folder} was trained on other data: give another --to")
+        if old.get("finished") and old["epochs"] >= experiment.training.epochs:
+            return folder
+    train(experiment, data, folder, resume=about.exists(), cache=plan.cache, hardware=hardware)
+    return folder
+
+
+def _with_branches(experiment: Experiment, to: Path, name: str) -> Experiment:
+    """Let ``training.initial`` name a run of the same plan by its network's name."""
+    initial = {}
+    for branch, run in experiment.training.initial.items():
+        sibling = to / "runs" / name.replace(experiment.name, run, 1)
+        initial[branch] = str(sibling) if (sibling / "run.json").exists() else run
+    return replace(experiment, training=replace(experiment.training, initial=initial))
+
+
+def _check_folder(to: Path) -> None:
+    if to.exists() and not to.is_dir():
+        raise ModelError(f"{to} is a file: give a folder with --to")
+    if to.exists() and any(to.iterdir()) and not (to / "runs").is_dir():
+        raise ModelError(f"{to} is not empty and holds no report of ours: give another --to")
+    to.mkdir(parents=True, exist_ok=True)
+    (to / "runs").mkdir(exist_ok=True)
+
+
+def _baselines(
+    names: tuple[str, ...], datasets: list[Dataset], seed: int, corpus: str
+) -> dict[str, Entry]:
+    """Fit the baselines on the same clips and return their predictions, pooled over folds.
+
+    They have no epochs to choose from, so they learn from training and validation clips together.
+    """
+    if not names:
+        return {}
+    start = time.monotonic()
+    everything = pd.concat([d.table for d in datasets]).drop_duplicates("path")
+    statistics = {
+        path: mfcc_statistics(load(path, BASELINE_RATE), BASELINE_RATE)
+        for path in track(everything["path"].tolist(), "MFCC statistics")
+    }
+    shared = time.monotonic() - start
+    entries: dict[str, Entry] = {}
+    for name in names:
+        if name not in BASELINES:
+            raise DataError(f"there is no baseline {name!r} (known: {', '.join(BASELINES)})")
+        start, parts = time.monotonic(), []
+        for data in datasets:
+            rows, test = data.table[data.table["split"] != "test"], data.part("test")
+            learnt = np.stack([statistics[p] for p in rows["path"]])
+            asked = np.stack([statistics[p] for p in test["path"]])
+            probabilities = BASELINES[name](
+                learnt, data.targets(rows), asked, len(data.classes), seed
+            )
+            part = test[["path", "artist", "genre"]].reset_index(drop=True)
+            part["start"] = 0.0
+            part[[f"p_{c}" for c in data.classes]] = probabilities
+            parts.append(part)
+        entries[f"{name} on MFCC statistics"] = (
+            pd.concat(parts, ignore_index=True),
+            {
+                "kind": "baseline",
+                "network": None,
+                "experiment": None,
+                "data": corpus,
+                "seeds": [seed],
+                "precision": "64",
+                "parameters": None,
+                "epochs": None,
+                "best_epoch": [],
+                "seconds": round(shared + time.monotonic() - start, 1),
+                "history": [],
+            },
+        )
+    return entries
