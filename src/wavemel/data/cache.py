@@ -1,134 +1,57 @@
-"""Decode once: clips as 16-bit samples on disk, memory-mapped by training.
+"""Decode once: clips on disk that training reads at memory speed.
 
 One file a clip (and a variant of it), named after the audio file's content and
 the settings, so that a renamed or copied file is found again and a changed one
 is not. A file appears under its name only when it is whole: a build that is
-killed half-way leaves nothing to clean up, and continues where it stopped.
-
-A file is a little-endian float32, the clip's peak, and then int16 samples in
-units of peak / 32767: quiet clips keep their resolution, and MP3s that decode
-to more than full scale are not clipped.
+killed half-way leaves nothing that looks whole, and continues where it stopped.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
-from collections.abc import Callable
+import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from wavemel.audio.load import load
 from wavemel.data.cachedir import cache_dir
-from wavemel.errors import DataError
+from wavemel.data.store import (
+    ClipSpec,
+    ClipStore,
+    DecodingStore,
+    MakeVariant,
+    decode_clip,
+    is_whole,
+    vary,
+    write_clip,
+)
+from wavemel.errors import ConfigError, DataError
 from wavemel.progress import progress
+from wavemel.registry import suggest
 from wavemel.workers import Crashed, map_files
 
+__all__ = [
+    "CachePart",
+    "ClipSpec",
+    "ClipStore",
+    "DecodingStore",
+    "MakeVariant",
+    "cache_parts",
+    "cached_store",
+    "clear_cache",
+]
+
+#: Raised whenever decoding or resampling gives other samples.
 VERSION = 1
-_HEADER = 4
 #: Disk that is left free for everybody else, in bytes.
 _SPARE = 256 << 20
-
-FloatArray = npt.NDArray[np.float32]
-#: (samples, content hash, variant number from 1) -> samples of the same length.
-MakeVariant = Callable[[FloatArray, str, int], FloatArray]
-
-
-@dataclass(frozen=True)
-class ClipSpec:
-    """What of a file a clip is: its first ``seconds``, mono, at ``rate`` Hz.
-
-    A file that is shorter is padded with zeros at its end.
-    """
-
-    rate: int
-    seconds: float
-
-    @property
-    def samples(self) -> int:
-        """Samples of one clip."""
-        return round(self.rate * self.seconds)
-
-
-class ClipStore:
-    """Clips read from the cache by index.
-
-    Parameters
-    ----------
-    files : path of each clip's variants: ``files[i][v]``, v = 0 being the clip itself.
-    samples : length of each clip.
-    """
-
-    def __init__(self, files: list[list[Path]], samples: int) -> None:
-        self._files, self._samples = files, samples
-        self._open: dict[Path, tuple[np.float32, npt.NDArray[np.int16]]] = {}
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-    def batch(
-        self, indices: npt.NDArray[np.int64], variants: npt.NDArray[np.int64] | None = None
-    ) -> FloatArray:
-        """Return clips (B, T); ``variants[j]`` says which variant, 0 or None the clip itself."""
-        out = np.empty((len(indices), self._samples), np.float32)
-        for row, i in enumerate(indices):
-            peak, clip = self._clip(self._files[i][0 if variants is None else variants[row]])
-            np.multiply(clip, peak, out=out[row])
-        return out
-
-    def _clip(self, file: Path) -> tuple[np.float32, npt.NDArray[np.int16]]:
-        if file not in self._open:
-            raw = np.memmap(file, np.uint8, mode="r")
-            peak = raw[:_HEADER].view("<f4")[0]
-            self._open[file] = (np.float32(peak / 32767), raw[_HEADER:].view("<i2"))
-        return self._open[file]
-
-
-class DecodingStore:
-    """The same clips, decoded whenever they are asked for: slow, but needs no disk.
-
-    Takes the same arguments as `cached_store`.
-    """
-
-    def __init__(
-        self,
-        rows: pd.DataFrame,
-        spec: ClipSpec,
-        *,
-        variants: int = 0,
-        variant_key: str = "",
-        make_variant: MakeVariant | None = None,
-    ) -> None:
-        self._paths = rows["path"].tolist()
-        self._contents = rows["content"].tolist()
-        self._spec, self._make_variant = spec, make_variant
-
-    def __len__(self) -> int:
-        return len(self._paths)
-
-    def batch(
-        self, indices: npt.NDArray[np.int64], variants: npt.NDArray[np.int64] | None = None
-    ) -> FloatArray:
-        """Return clips (B, T), as `ClipStore.batch` does, up to rounding to 16 bits."""
-        return np.stack(
-            [
-                _clip(
-                    self._paths[i],
-                    self._contents[i],
-                    self._spec,
-                    0 if variants is None else int(variants[row]),
-                    self._make_variant,
-                )
-                for row, i in enumerate(indices)
-            ]
-        )
+#: Unfinished files older than this were left by a build that was killed, in seconds.
+_STALE = 24 * 3600
+#: What the cache folder holds: name -> path below it. Nothing else there is ever removed.
+PARTS = {"clips": "clips", "scan": "scan.sqlite", "demo": "demo"}
 
 
 def cached_store(
@@ -144,114 +67,134 @@ def cached_store(
 
     Parameters
     ----------
-    rows : rows of a scanned table (``path`` and ``content`` are read).
+    rows : rows of a scanned table (``path``, ``content`` and ``seconds`` are read).
     spec : what a clip is.
     variants : how many variants of each clip to make.
     variant_key : everything that decides the variants, as text; part of their names.
     make_variant : makes them; must be picklable and depend on its arguments alone.
-    workers : processes that decode.
+    workers : processes that decode; one a core by default, 0 for none.
 
     Raises
     ------
     DataError
-        The disk has too little room; nothing was written then.
+        The table has not been scanned, or the disk has too little room;
+        nothing was written then.
     AudioError
         A file can no longer be decoded (it has changed since the scan).
     """
-    folder = cache_dir() / "clips" / f"v{VERSION}-{spec.rate}hz-{spec.seconds:g}s"
+    if rows["content"].isna().any():
+        raise DataError("clips cannot be cached before their table is scanned")
+    folder = cache_dir() / "clips" / f"v{VERSION}-{spec.rate}hz-{spec.samples}"
     suffixes = [""]
     if variants:
         short = hashlib.sha256(variant_key.encode()).hexdigest()[:12]
         suffixes += [f".{short}-{v}" for v in range(1, variants + 1)]
-    size = _HEADER + 2 * spec.samples
     files = [
-        [folder / content[:2] / f"{content}{suffix}.i16" for suffix in suffixes]
+        [folder / content[:2] / f"{content}{suffix}.npy" for suffix in suffixes]
         for content in rows["content"]
     ]
-    jobs = []
+    jobs: dict[str, _Job] = {}
     for path, content, targets in zip(rows["path"], rows["content"], files, strict=True):
-        # A file of another size is one that a failing disk or power cut has left.
-        missing = [v for v, f in enumerate(targets) if not _whole(f, size)]
-        if missing:
-            jobs.append((path, content, missing, [str(targets[v]) for v in missing]))
-    _check_room(folder, size * sum(len(job[2]) for job in jobs))
-    work = partial(_build, spec=spec, make_variant=make_variant)
+        missing = {v: file for v, file in enumerate(targets) if not is_whole(file, spec)}
+        # Two files of equal bytes are one clip.
+        if missing and content not in jobs:
+            jobs[content] = _Job(path, content, missing)
     if jobs:
-        with progress("decoding into the cache", len(jobs)) as ticker:
-            for i, result in map_files(work, jobs, workers=workers):
-                if isinstance(result, Crashed):
-                    raise DataError(f"{jobs[i][0]} crashes the decoder: take it out of the data")
-                ticker.advance()
-    return ClipStore(files, spec.samples)
+        _build(list(jobs.values()), folder, spec, make_variant, workers)
+    return ClipStore(rows, spec, files)
 
 
-def _whole(file: Path, size: int) -> bool:
-    try:
-        return file.stat().st_size == size
-    except FileNotFoundError:
-        return False
+@dataclass(frozen=True)
+class _Job:
+    """One audio file, and the clip files to be made of it, by number of the variant."""
 
-
-def _check_room(folder: Path, need: int) -> None:
-    if not need:
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free
-    if need + _SPARE > free:
-        raise DataError(
-            f"the cache of clips needs {need / 2**30:.1f} GiB in {folder}, where "
-            f"{free / 2**30:.1f} GiB are free: free some, set WAVEMEL_CACHE to another disk, "
-            "or use --no-cache"
-        )
-
-
-def _clip(
-    path: str, content: str, spec: ClipSpec, variant: int, make_variant: MakeVariant | None
-) -> FloatArray:
-    samples = load(path, spec.rate, start=0.0, seconds=spec.seconds)[: spec.samples]
-    samples = np.pad(samples, (0, spec.samples - len(samples)))
-    if variant:
-        assert make_variant is not None
-        samples = make_variant(samples, content, variant)
-    return samples
+    path: str
+    content: str
+    targets: dict[int, Path]
 
 
 def _build(
-    job: tuple[str, str, list[int], list[str]], spec: ClipSpec, make_variant: MakeVariant | None
+    jobs: list[_Job],
+    folder: Path,
+    spec: ClipSpec,
+    make_variant: MakeVariant | None,
+    workers: int | None,
 ) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    _check_room(folder, spec.bytes * sum(len(job.targets) for job in jobs))
+    work = partial(_make, spec=spec, make_variant=make_variant)
+    with progress("decoding into the cache", len(jobs)) as ticker:
+        for i, result in map_files(work, jobs, workers=workers):
+            if isinstance(result, Crashed):
+                raise DataError(f"{jobs[i].path} crashes the decoder: take it out of the data")
+            ticker.advance()
+
+
+def _make(job: _Job, spec: ClipSpec, make_variant: MakeVariant | None) -> None:
     """Decode one file and write the clip and the variants that are missing (in a worker)."""
-    path, content, numbers, targets = job
-    original = _clip(path, content, spec, 0, None)
-    for number, target in zip(numbers, targets, strict=True):
-        samples = original
-        if number:
-            assert make_variant is not None
-            samples = make_variant(original, content, number)
-        _write(Path(target), samples)
+    clip = decode_clip(job.path, spec)
+    for number, file in job.targets.items():
+        write_clip(file, vary(clip, job.content, number, make_variant) if number else clip)
 
 
-def _write(file: Path, samples: FloatArray) -> None:
-    peak = np.float32(max(float(np.abs(samples).max(initial=0.0)), 1e-9))
-    rounded = np.rint(samples * np.float32(32767 / peak)).astype("<i2")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own: two builds may make the same clip at the same time.
-    handle, part = tempfile.mkstemp(dir=file.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as out:
-            out.write(np.array([peak], "<f4").tobytes())
-            out.write(rounded.tobytes())
-        os.replace(part, file)
-    except BaseException:
-        Path(part).unlink(missing_ok=True)
-        raise
+def _check_room(folder: Path, need: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if need + _SPARE > free:
+        raise DataError(
+            f"the cache of clips needs {_gib(need)} in {folder}, where {_gib(free)} are free: "
+            "free some, set WAVEMEL_CACHE to a folder on another disk, or use --no-cache"
+        )
 
 
-def cache_size() -> tuple[int, int]:
-    """Return (files, bytes) of everything in the cache folder."""
-    sizes = [f.stat().st_size for f in cache_dir().rglob("*") if f.is_file()]
-    return len(sizes), sum(sizes)
+def _gib(size: int) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
-def clear_cache() -> None:
-    """Remove the cache folder; all of it can be made again."""
-    shutil.rmtree(cache_dir(), ignore_errors=True)
+def _sweep(folder: Path) -> None:
+    """Remove what builds that were killed left unfinished."""
+    for part in folder.glob("*/*.part"):
+        try:
+            if time.time() - part.stat().st_mtime > _STALE:
+                part.unlink()
+        except FileNotFoundError:
+            continue
+
+
+@dataclass(frozen=True)
+class CachePart:
+    """A part of the cache: ``name`` to clear it by, where it lies, files and bytes."""
+
+    name: str
+    path: Path
+    files: int
+    bytes: int
+
+
+def cache_parts() -> list[CachePart]:
+    """Return every part of the cache, those that are empty included."""
+    parts = []
+    for name, inner in PARTS.items():
+        path = cache_dir() / inner
+        files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+        parts.append(CachePart(name, path, len(files), sum(f.stat().st_size for f in files)))
+    return parts
+
+
+def clear_cache(*names: str) -> None:
+    """Remove parts of the cache, all of them by default; whatever is removed can be made again.
+
+    Raises
+    ------
+    ConfigError
+        There is no such part.
+    """
+    for name in names:
+        if name not in PARTS:
+            raise ConfigError(f"the cache has no part {name!r}{suggest(name, PARTS)}")
+    for name in names or PARTS:
+        path = cache_dir() / PARTS[name]
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
