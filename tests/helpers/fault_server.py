@@ -31,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Flip:
-    """Send one byte of the file wrong."""
+    """Send one byte of the file wrong, in the first answer that holds it."""
 
     position: int
 
@@ -108,9 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
             served.status = 206 if first < len(data) else 416
         served.first = first
         body = b"" if served.status == 416 else data[first:stop]
-        if isinstance(fault, Flip) and first <= fault.position < stop:
+        if isinstance(fault, Flip):
             at = fault.position - first
-            body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+            if 0 <= at < len(body):
+                body = body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+            else:
+                state.faults.insert(0, fault)
         self.send_response(served.status)
         self.send_header("Content-Length", str(len(body)))
         if state.validators:

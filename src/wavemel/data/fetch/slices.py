@@ -205,7 +205,8 @@ def fetch_clips(
     top = members[0].filename.split("/")[0]
     sums: dict[str, str] = {}
     if f"{top}/checksums" in zipped.NameToInfo:
-        text = read_member(zipped, zipped.getinfo(f"{top}/checksums"), remote.url)
+        listed = zipped.getinfo(f"{top}/checksums")
+        text = read_clip(zipped, remote, listed, remote.fetch(*_span(remote, listed)))
         sums = {
             name.removeprefix(f"{top}/"): sha1
             for name, sha1 in read_checksums(text.decode(), f"{remote.url}: checksums").items()

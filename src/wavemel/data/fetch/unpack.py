@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shutil
 import stat
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from wavemel.data.fetch.download import check_space
@@ -112,14 +111,17 @@ def _bomb(where: str, what: str) -> DataError:
 
 def read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
     """Return one member's bytes after `zipfile` checked its CRC; raise DataError where it is damaged."""
-    pieces = []
+    return b"".join(_pieces(archive, member, where))
+
+
+def _pieces(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> Iterator[bytes]:
     try:
         with archive.open(member) as stream:
             while piece := stream.read(READ):
-                pieces.append(piece)
+                yield piece
+    # bz2 says "Invalid data stream" by an OSError.
     except (*FAULTS, OSError) as error:
         raise DataError(f"{where}: {member.filename} is damaged: {error}") from error
-    return b"".join(pieces)
 
 
 def unpack(file: str | os.PathLike[str], target: str | os.PathLike[str]) -> Path:
@@ -169,18 +171,9 @@ def _write(archive: zipfile.ZipFile, member: zipfile.ZipInfo, place: Path, where
     place.parent.mkdir(parents=True, exist_ok=True)
     temporary = place.with_name(place.name + ".tmp")
     try:
-        with archive.open(member) as stream, open(temporary, "wb") as out:
-            while piece := stream.read(READ):
+        with open(temporary, "wb") as out:
+            for piece in _pieces(archive, member, where):
                 out.write(piece)
-    except FAULTS as error:
+        os.replace(temporary, place)
+    finally:
         temporary.unlink(missing_ok=True)
-        raise DataError(f"{where}: {member.filename} is damaged: {error}") from error
-    os.replace(temporary, place)
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove what an unfinished call left; a link itself is removed, not what it leads to."""
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
