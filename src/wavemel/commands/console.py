@@ -15,7 +15,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     columns : headings.
     rows : cells, shown by ``str``; None is an empty cell.
     """
-    cells = [["" if c is None else str(c) for c in row] for row in rows]
+    cells = [["" if c is None else _shown(str(c)) for c in row] for row in rows]
     right = [_numeric([row[i] for row in cells]) for i in range(len(columns))]
     if sys.stdout.isatty():
         from rich.console import Console
@@ -39,6 +39,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
             for c, w, numbers in zip(row, widths, right, strict=True)
         )
         print("  ".join(padded).rstrip())
+
+
+def _shown(cell: str) -> str:
+    # A file's name can hold a newline; a row stays one line.
+    return cell if cell.isprintable() else ascii(cell)
 
 
 def _numeric(column: list[str]) -> bool:
