@@ -47,6 +47,8 @@ __all__ = [
 #: Raised whenever decoding or resampling gives other samples.
 VERSION = 1
 #: Disk that is left free for everybody else, in bytes.
+#: So few files are decoded before worker processes have started (theirs import torch).
+_FEW = 32
 _SPARE = 256 << 20
 #: Unfinished files older than this were left by a build that was killed, in seconds.
 _STALE = 24 * 3600
@@ -124,6 +126,8 @@ def _build(
     _sweep(folder)
     _check_room(folder, spec.bytes * sum(len(job.targets) for job in jobs))
     work = partial(_make, spec=spec, make_variant=make_variant)
+    if workers is None and len(jobs) <= _FEW:
+        workers = 0
     with progress("decoding into the cache", len(jobs)) as ticker:
         for i, result in map_files(work, jobs, workers=workers):
             if isinstance(result, Crashed):

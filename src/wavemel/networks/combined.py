@@ -61,6 +61,8 @@ class Combined(GenreNetwork):
         if config.frozen:
             for branch in (self.wave, self.mel):
                 branch.requires_grad_(False)
+            # A trainer that keeps each module's mode never calls train() itself.
+            self.train()
 
     def train(self, mode: bool = True) -> Combined:
         """Set the mode; frozen branches stay in evaluation mode, so that their batch norms do too."""

@@ -47,7 +47,7 @@ class Dataset:
     def targets(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Return the class index of each row, (n,)."""
         index = {genre: i for i, genre in enumerate(self.classes)}
-        return rows["genre"].map(index).to_numpy(np.int64)
+        return np.array(rows["genre"].map(index), dtype=np.int64)
 
     def about(self) -> dict[str, Any]:
         """Return what run files and reports say of the data."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,24 +113,27 @@ def train(
     loader.rank = validation_loader.rank = trainer.global_rank
     loader.world = validation_loader.world = trainer.world_size
 
-    start = time.monotonic()
-    earlier = float(read_json(folder / "run.json").get("seconds", 0.0)) if last else 0.0
-    trainer.fit(task, loader, validation_loader, ckpt_path=last, weights_only=True)
+    try:
+        trainer.fit(task, loader, validation_loader, ckpt_path=last, weights_only=True)
+        interrupted = trainer.interrupted
+    except SystemExit:
+        # Lightning's way of ending after Ctrl-C, once its loggers are closed.
+        interrupted = True
     about = {
         **read_json(folder / "run.json"),
-        # Lightning swallows Ctrl-C and returns: only a run that reached its end is finished.
-        "finished": not trainer.interrupted,
+        "finished": not interrupted,
         "epochs": len(history.rows),
         "best_epoch": best.best_epoch,
         settings.select: best.best,
-        "seconds": round(earlier + time.monotonic() - start, 1),
+        # Summed over epochs, so that an interrupted and resumed run counts what it kept.
+        "seconds": round(sum(row["seconds"] for row in history.rows), 1),
         "precision": str(trainer.precision),
         "devices": f"{trainer.world_size} x {task.device.type}",
         "parameters": sum(p.numel() for p in task.model.parameters()),
     }
     if trainer.is_global_zero:
         write_json(folder / "run.json", about)
-    if trainer.interrupted:
+    if interrupted:
         raise KeyboardInterrupt
     return about
 
@@ -276,5 +278,10 @@ def _quieten() -> None:
     """Drop Lightning's chatter; what a user must know, wavemel says itself."""
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in (".*does not have many workers.*", ".*Checkpoint directory.*", ".*srun.*"):
+    for message in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*",
+        ".*srun.*",
+        ".*LeafSpec.*",
+    ):
         warnings.filterwarnings("ignore", message=message)

@@ -1,0 +1,40 @@
+"""A data set and an experiment small enough to train in a second or two."""
+
+from wavemel.data.splits import SplitChoice
+from wavemel.experiment import Experiment, make_experiment
+from wavemel.training.dataset import Dataset, prepare
+from wavemel.training.run import Hardware
+
+TINY = {
+    "name": "tiny",
+    "audio": {"rate": 8000, "seconds": 1.5},
+    "mel": {"n_fft": 512, "hop": 200, "bands": 24},
+    "augment": {
+        "stretch": {"probability": 0.5, "rates": [0.9, 1.1], "variants": 2},
+        "noise": {"probability": 0.5, "snr_db": [10, 40]},
+    },
+    "training": {"epochs": 4, "batch_size": 8, "precision": "32"},
+}
+NETWORKS = {
+    "wave": {"name": "wave", "filters": [4, 8], "kernels": [9, 7], "stride": 4},
+    "mel": {"name": "mel", "filters": 4, "dense": [8]},
+    "combined": {
+        "name": "combined",
+        "wave": {"filters": [4, 8], "kernels": [9, 7], "stride": 4},
+        "mel": {"filters": 4},
+        "dense": [8],
+    },
+}
+QUIET = Hardware(accelerator="cpu", devices=1, loggers=(), progress=False)
+
+
+def tiny(network: str = "wave", **changes) -> Experiment:
+    """Return a small experiment; ``options`` go to the network, ``training`` is laid over TINY's."""
+    described = {**NETWORKS[network], **changes.pop("options", {})}
+    training = {**TINY["training"], **changes.pop("training", {})}
+    tree = {**TINY, "name": network, "network": described, "training": training, **changes}
+    return make_experiment(tree, "tiny")
+
+
+def tiny_dataset() -> Dataset:
+    return prepare("demo:clips=40,seconds=2,rate=8000", SplitChoice(), workers=0)

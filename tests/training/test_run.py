@@ -1,0 +1,196 @@
+"""Training runs: their folder, resuming bit for bit, early stopping, branches, what is refused."""
+
+import csv
+import json
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+from tiny_runs import QUIET, tiny, tiny_dataset
+
+from wavemel.checkpoint import load_checkpoint
+from wavemel.errors import ConfigError, ModelError
+from wavemel.training.dataset import Dataset
+from wavemel.training.run import Hardware, train
+
+
+@pytest.fixture
+def dataset() -> Dataset:
+    return tiny_dataset()
+
+
+class StopInTheMiddle(L.Callback):
+    """Ctrl-C, in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    kept = list(csv.DictReader((folder / "metrics.csv").open()))
+    return [{k: v for k, v in row.items() if "seconds" not in k} for row in kept]
+
+
+@pytest.mark.parametrize("network", ["wave", "combined"])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    network: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    train(tiny(network), dataset, whole, hardware=QUIET)
+    with pytest.raises(KeyboardInterrupt):
+        train(tiny(network), dataset, parts, hardware=QUIET, callbacks=(StopInTheMiddle(2),))
+    assert json.loads((parts / "run.json").read_text())["finished"] is False
+    assert len(rows(parts)) == 2
+    about = train(tiny(network), dataset, parts, resume=True, hardware=QUIET)
+    assert about["finished"]
+    assert about["epochs"] == 4
+    one, other = weights(whole), weights(parts)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[k], other[k]) for k in one)
+    best, again = load_file(whole / "best.safetensors"), load_file(parts / "best.safetensors")
+    assert all(torch.equal(best[k], again[k]) for k in best)
+    assert rows(whole) == rows(parts)
+
+
+def test_chance_matters_at_all(dataset: Dataset, tmp_path: Path) -> None:
+    """The test above could pass if nothing were random: another seed must end elsewhere."""
+    train(tiny(training={"epochs": 1}), dataset, tmp_path / "a", hardware=QUIET)
+    train(tiny(training={"epochs": 1}, seed=1), dataset, tmp_path / "b", hardware=QUIET)
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert not all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_the_run_folder_describes_itself(dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    hardware = Hardware(accelerator="cpu", devices=1, progress=False)
+    train(tiny(training={"epochs": 2}), dataset, folder, hardware=hardware)
+    about = json.loads((folder / "run.json").read_text())
+    assert about["classes"] == sorted(dataset.classes)
+    assert about["data"]["hash"] == dataset.hash
+    assert about["data"]["synthetic"] is True
+    assert about["data"]["counts"]["training"]
+    assert "two sides" in about["data"]["leak"]
+    assert about["machine"]["versions"]["torch"] == torch.__version__
+    assert about["seconds"] > 0
+    assert about["epochs"] == 2
+    experiment = yaml.safe_load((folder / "experiment.yaml").read_text())
+    assert experiment["training"]["learning_rate"] == 1e-3
+    assert [int(r["epoch"]) for r in rows(folder)] == [0, 1]
+    assert list((folder / "tensorboard").glob("events*"))
+    assert not list(folder.glob("*.part"))
+    best = json.loads((folder / "best.json").read_text())
+    assert best["classes"] == about["classes"]
+    losses = [float(r["validation_loss"]) for r in rows(folder)]
+    assert best["about"]["epoch"] == int(np.argmin(losses))
+
+
+def test_best_weights_give_the_figures_that_were_logged(dataset: Dataset, tmp_path: Path) -> None:
+    about = train(tiny("mel"), dataset, tmp_path / "run", hardware=QUIET)
+    checkpoint = load_checkpoint(tmp_path / "run", expect=dataset.classes)
+    from wavemel.training.dataset import stores
+
+    _, store = stores(dataset, checkpoint.experiment)
+    targets = torch.tensor(dataset.targets(dataset.part("validation")))
+    with torch.inference_mode():
+        logits = checkpoint.model(torch.from_numpy(store.batch(np.arange(len(store)))))
+    loss = torch.nn.functional.cross_entropy(logits, targets).item()
+    assert loss == pytest.approx(about["validation_loss"], rel=1e-4)
+
+
+def test_it_learns(dataset: Dataset, tmp_path: Path) -> None:
+    experiment = tiny("mel", training={"epochs": 25, "learning_rate": 1e-2}, augment={})
+    train(experiment, dataset, tmp_path / "run", hardware=QUIET)
+    figures = rows(tmp_path / "run")
+    assert float(figures[-1]["training_loss"]) < 0.7 * float(figures[0]["training_loss"])
+    # Eight classes: chance is .125.
+    assert float(figures[-1]["training_top1"]) > 0.4
+
+
+def test_cached_and_uncached_clips_train_alike(dataset: Dataset, tmp_path: Path) -> None:
+    for name, cache in (("cached", True), ("decoded", False)):
+        train(tiny(training={"epochs": 1}), dataset, tmp_path / name, cache=cache, hardware=QUIET)
+    a, b = (float(rows(tmp_path / n)[0]["training_loss"]) for n in ("cached", "decoded"))
+    # Not equal: the cache rounds to 16 bits.
+    assert a == pytest.approx(b, rel=1e-2)
+
+
+def test_early_stopping(dataset: Dataset, tmp_path: Path) -> None:
+    experiment = tiny("mel", training={"epochs": 50, "patience": 2, "learning_rate": 0.0})
+    about = train(experiment, dataset, tmp_path / "run", hardware=QUIET)
+    assert about["finished"]
+    assert about["epochs"] < 10
+
+
+def test_combined_starts_from_trained_branches(dataset: Dataset, tmp_path: Path) -> None:
+    for network in ("wave", "mel"):
+        train(tiny(network, training={"epochs": 1}), dataset, tmp_path / network, hardware=QUIET)
+    initial = {"wave": str(tmp_path / "wave"), "mel": str(tmp_path / "mel")}
+    training = {"epochs": 1, "initial": initial}
+    experiment = tiny("combined", options={"frozen": True}, training=training)
+    train(experiment, dataset, tmp_path / "both", hardware=QUIET)
+    both = load_file(tmp_path / "both" / "best.safetensors")
+    wave = load_file(tmp_path / "wave" / "best.safetensors")
+    shared = [k for k in wave if ".blocks." in k]
+    assert shared
+    for key in shared:
+        assert torch.equal(both[key.replace("network.", "network.wave.")], wave[key])
+    wrong = tiny("combined", training={"initial": {"wave": str(tmp_path / "mel")}})
+    with pytest.raises(ModelError, match="is not a trained 'wave'"):
+        train(wrong, dataset, tmp_path / "wrong", hardware=QUIET)
+    none = tiny("wave", training={"initial": {"mel": str(tmp_path / "mel")}})
+    with pytest.raises(ConfigError, match="branch 'mel'"):
+        train(none, dataset, tmp_path / "none", hardware=QUIET)
+
+
+def test_balanced_class_weights(dataset: Dataset, tmp_path: Path) -> None:
+    from wavemel.training.run import _class_weights
+
+    found = _class_weights("balanced", dataset, dataset.part("training"))
+    counts = dataset.part("training")["genre"].value_counts().sort_index().to_numpy()
+    assert found is not None
+    np.testing.assert_allclose(found.numpy() * counts, counts.sum() / len(counts), rtol=1e-6)
+    experiment = tiny(training={"epochs": 1, "class_weights": "balanced"})
+    assert train(experiment, dataset, tmp_path / "run", hardware=QUIET)["finished"]
+
+
+def test_what_is_refused(dataset: Dataset, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    train(tiny(training={"epochs": 1}), dataset, folder, hardware=QUIET)
+    with pytest.raises(ModelError, match="already holds a run"):
+        train(tiny(), dataset, folder, hardware=QUIET)
+    with pytest.raises(ModelError, match="another seed"):
+        train(tiny(seed=5), dataset, folder, resume=True, hardware=QUIET)
+    with pytest.raises(ModelError, match="another network"):
+        train(tiny("mel"), dataset, folder, resume=True, hardware=QUIET)
+    other = Dataset(dataset.corpus, dataset.table.iloc[1:], dataset.left_out, dataset.split)
+    with pytest.raises(ModelError, match="other data"):
+        train(tiny(), other, folder, resume=True, hardware=QUIET)
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "letter.txt").write_text("dear")
+    with pytest.raises(ModelError, match="not empty"):
+        train(tiny(), dataset, full, hardware=QUIET)
+    with pytest.raises(ConfigError, match="no logger"):
+        train(
+            tiny(), dataset, tmp_path / "l", hardware=Hardware(loggers=("abacus",), progress=False)
+        )
+
+
+def test_more_epochs_can_be_added(dataset: Dataset, tmp_path: Path) -> None:
+    train(tiny(training={"epochs": 1}), dataset, tmp_path / "run", hardware=QUIET)
+    about = train(
+        tiny(training={"epochs": 2}), dataset, tmp_path / "run", resume=True, hardware=QUIET
+    )
+    assert about["epochs"] == 2
