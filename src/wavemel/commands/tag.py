@@ -236,8 +236,8 @@ def _mapping(
 
 
 def _undo(paths: list[str], journal: Path | None, force: bool) -> None:
-    from wavemel.tagging.apply import undo
     from wavemel.tagging.journal import Journal, last_journal
+    from wavemel.tagging.undo import undo
 
     given = [*map(Path, paths), *([journal] if journal else [])]
     if len(given) > 1:

@@ -121,7 +121,7 @@ def write_genres(
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        _sync_folder(folder)
+        sync_folder(folder)
     return written
 
 
@@ -163,6 +163,8 @@ def _tag(new: BinaryIO, path: str, wanted: list[str], expected: Sequence[str] | 
             raise TagError(
                 path, "cannot be tagged without loss of other tags; it was left as it is"
             )
+        if not wanted and kind.read(new):
+            raise TagError(path, "keeps a genre in a tag that is never changed (ID3v1)")
         if kind.read(new) != wanted:
             raise TagError(path, f"cannot hold the genres {wanted} as they are")
     return before
@@ -208,7 +210,8 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Bring the names in a folder to disk."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:

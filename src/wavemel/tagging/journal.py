@@ -8,6 +8,7 @@ state that was brought back, ``after_hash`` that of the file that now holds it
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -18,7 +19,7 @@ from pathlib import Path
 import platformdirs
 
 from wavemel.errors import DataError
-from wavemel.tagging.files import Written
+from wavemel.tagging.files import Written, sync_folder
 
 #: Environment variable that names another folder for journals.
 FOLDER = "WAVEMEL_STATE"
@@ -44,7 +45,15 @@ class Journal:
         self.path = Path(path)
 
     def append(self, op: str, written: Written) -> None:
-        """Add an entry and return once it is on the disk."""
+        """Add an entry and return once it is on the disk.
+
+        Raises
+        ------
+        DataError
+            The journal cannot be written.
+        OSError
+            The disk is full.
+        """
         entry = Entry(
             op,
             written.path,
@@ -56,6 +65,17 @@ class Journal:
         )
         # ASCII: names of files that are no UTF-8 come back as they were.
         line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
+        try:
+            self._append(line)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise DataError(
+                f"the journal {self.path} cannot be written: {error.strerror}; "
+                "no file was tagged without it"
+            ) from error
+
+    def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         handle = os.open(self.path, flags, 0o600)
@@ -70,12 +90,8 @@ class Journal:
             os.fsync(handle)
         finally:
             os.close(handle)
-        if not end and os.name == "posix":
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        if not end:
+            sync_folder(str(self.path.parent))
 
     def entries(self) -> tuple[list[Entry], list[int]]:
         """Return the entries in the order written, and the numbers of lines that hold none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
@@ -78,6 +79,11 @@ def packets(file: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
 
     What lies between pages, and a packet that never ends, come with serial
     number 0 and -1 as position. Source: RFC 3533, section 6.
+
+    Raises
+    ------
+    DamagedError
+        The checksum of a page is wrong.
     """
     parts: dict[int, list[bytes]] = {}
     file.seek(0)
@@ -90,6 +96,9 @@ def packets(file: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
         position = bytes([header[5] & 0b110]) + header[6:14]
         serial = int.from_bytes(header[14:18], "little")
         body = file.read(sum(lacing))
+        if _checksum(header[:22] + bytes(4) + header[26:] + lacing + body) != header[22:26]:
+            # Players skip such a page; numbered anew, it would be played.
+            raise DamagedError(f"its page that ends at byte {file.tell()} is damaged")
         at = size = 0
         # Headers share pages with nothing timed; a packet's own position is that of its page
         # only where it is the last to end there, which holds however pages are cut.
@@ -105,6 +114,16 @@ def packets(file: BinaryIO) -> Iterator[tuple[int, bytes, bytes]]:
             parts.setdefault(serial, []).append(body[at:])
     for serial, own in parts.items():
         yield serial, b"\xff" * 8, b"".join(own)
+
+
+#: All bytes with their bits in the other order.
+_MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+
+def _checksum(page: bytes) -> bytes:
+    """Return the page's CRC: zlib's polynomial, from the other end and without inversions."""
+    crc = zlib.crc32(page.translate(_MIRRORED), 0xFFFFFFFF) ^ 0xFFFFFFFF
+    return crc.to_bytes(4, "little").translate(_MIRRORED)[::-1]
 
 
 def _codec(packet: bytes) -> bytes | None:

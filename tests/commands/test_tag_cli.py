@@ -1,0 +1,256 @@
+"""`wavemel tag` and `wavemel playlists` as typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner, Result
+
+import wavemel
+from wavemel.commands import tag as command
+from wavemel.errors import AudioError, ConfigError, DataError, MissingExtraError, ModelError
+from wavemel.tagging.files import read_genres, write_genres
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WAVEMEL_STATE", str(tmp_path / "state"))
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> list[Path]:
+    rng = np.random.default_rng(0)
+    made = []
+    for name in ("a.wav", "b.flac", "c.ogg"):
+        path = tmp_path / "music" / name
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, rng.standard_normal((4000, 1)) * 0.1, 8000)
+        made.append(path)
+    return made
+
+
+@pytest.fixture
+def results(songs: list[Path], tmp_path: Path) -> Path:
+    path = tmp_path / "results.jsonl"
+    pairs = [{"genre": "electronic", "probability": 0.8}, {"genre": "rock", "probability": 0.2}]
+    rows = [{"path": str(song), "genres": pairs, "unsure": False, "error": None} for song in songs]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture
+def run() -> Callable[..., Result]:
+    app = typer.Typer()
+    command.register(app)
+
+    def call(*words: object) -> Result:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    return call
+
+
+Run = Callable[..., Result]
+
+
+def test_a_dry_run_shows_a_diff_and_writes_nothing(
+    run: Run, results: Path, songs: list[Path], state: Path
+) -> None:
+    write_genres(songs[1], ["Rock"])
+    before = [song.read_bytes() for song in songs]
+    result = run("tag", "--from", results, "--overwrite")
+    assert result.exit_code == 0
+    assert f"write {songs[0]}: (none) -> electronic (electronic 0.80)" in result.stdout
+    assert f"write {songs[1]}: Rock -> electronic (electronic 0.80)" in result.stdout
+    assert "3 files to tag, 0 left alone, 0 failed; --apply writes" in result.stderr
+    assert [song.read_bytes() for song in songs] == before
+    assert not state.exists()
+
+
+def test_a_terminal_gets_a_diff_in_colours(
+    run: Run, results: Path, songs: list[Path], monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:  # type: ignore[no-untyped-def]
+    write_genres(songs[1], ["Rock"])
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    from wavemel.tagging.plan import Change
+
+    command._show_changes(
+        [Change("/m/[b].mp3", ["Rock"], ["Pop"], "pop 0.90")], False, planned=True
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert "/m/[b].mp3" in shown
+    assert "  - Rock" in shown
+    assert "  + Pop   pop 0.90" in shown
+
+
+def test_apply_writes_and_undo_restores(
+    run: Run, results: Path, songs: list[Path], tmp_path: Path, state: Path
+) -> None:
+    write_genres(songs[1], ["Rock", "Pop"])
+    mapping = tmp_path / "map.txt"
+    mapping.write_text("electronic = Electronica; Dance\n")
+    result = run("tag", "--from", results, "--mapping", mapping, "--apply")
+    assert result.exit_code == 0
+    assert "2 files tagged, 1 left alone, 0 failed" in result.stderr
+    assert [read_genres(song) for song in songs] == [
+        ["Electronica", "Dance"],
+        ["Rock", "Pop"],
+        ["Electronica", "Dance"],
+    ]
+    (journal,) = state.iterdir()
+    assert f"take it back with: wavemel tag --undo {journal}" in result.stderr
+    undone = run("tag", "--undo")
+    assert undone.exit_code == 0
+    assert "2 files restored, 0 had nothing to restore, 0 failed" in undone.stderr
+    assert [read_genres(song) for song in songs] == [[], ["Rock", "Pop"], []]
+    again = run("tag", "--undo", journal)
+    assert "0 files restored, 2 had nothing to restore" in again.stderr
+
+
+def test_undo_refuses_changed_files_with_exit_1_unless_forced(
+    run: Run, results: Path, songs: list[Path], tmp_path: Path
+) -> None:
+    journal = tmp_path / "own.jsonl"
+    run("tag", "--from", results, "--apply", "--journal", journal)
+    write_genres(songs[0], ["By hand"])
+    result = run("tag", "--undo", journal)
+    assert result.exit_code == 1
+    assert f"failed {songs[0]}: has changed since it was tagged" in result.stdout
+    assert [read_genres(song) for song in songs] == [["By hand"], [], []]
+    assert run("tag", "--undo", "--journal", journal, "--force").exit_code == 0
+    assert read_genres(songs[0]) == []
+
+
+def test_without_backup_there_is_no_journal(
+    run: Run, results: Path, songs: list[Path], state: Path
+) -> None:
+    result = run("tag", "--from", results, "--apply", "--no-backup")
+    assert "--undo" not in result.stderr
+    assert not state.exists()
+    assert read_genres(songs[0]) == ["electronic"]
+
+
+def test_paths_choose_among_the_results(run: Run, results: Path, songs: list[Path]) -> None:
+    run("tag", songs[0], "--from", results, "--apply")
+    assert [read_genres(song) for song in songs] == [["electronic"], [], []]
+    run("tag", songs[0].parent, "--from", results, "--apply")
+    assert [read_genres(song) for song in songs] == [["electronic"]] * 3
+    with pytest.raises(ConfigError, match="holds none of the PATHs"):
+        run("tag", songs[0].parent.parent / "other", "--from", results)
+
+
+def test_a_failed_file_is_a_row_and_exit_1(run: Run, results: Path, songs: list[Path]) -> None:
+    songs[0].unlink()
+    songs[1].write_text("words")
+    result = run("tag", "--from", results, "--apply", "--all")
+    assert result.exit_code == 1
+    assert f"failed {songs[0]}: is not there" in result.stdout
+    assert f"failed {songs[1]}: holds nothing that genres can be written to" in result.stdout
+    assert "1 files tagged, 0 left alone, 2 failed" in result.stderr
+    assert read_genres(songs[2]) == ["electronic"]
+
+
+def test_files_left_alone_are_shown_on_demand(run: Run, results: Path, songs: list[Path]) -> None:
+    result = run("tag", "--from", results, "--min-confidence", "0.9", "--all")
+    assert result.stdout.count("electronic 0.80 is below 0.9") == 3
+    assert run("tag", "--from", results, "--min-confidence", "0.9").stdout == ""
+
+
+def test_a_mapping_is_checked(run: Run, results: Path, tmp_path: Path) -> None:
+    mapping = tmp_path / "map.txt"
+    mapping.write_text("jazz = Jazz\n")
+    assert (
+        "names 'jazz', which no result does"
+        in run("tag", "--from", results, "--mapping", mapping).stderr
+    )
+    mapping.write_text("electronik = Dance\n")
+    with pytest.raises(ConfigError, match="did you mean 'electronic'"):
+        run("tag", "--from", results, "--mapping", mapping)
+
+
+class _Classifier:
+    classes = ("electronic", "rock")
+
+    def classify(self, path: str) -> SimpleNamespace:
+        if path.endswith(".flac"):
+            raise AudioError(path, "damaged", "is damaged")
+        return SimpleNamespace(genres=[("rock", 0.9), ("electronic", 0.1)], unsure=False)
+
+
+def test_files_are_classified_where_no_results_are_given(
+    run: Run, songs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = []
+
+    def load(*model: str) -> _Classifier:
+        asked.append(model)
+        return _Classifier()
+
+    monkeypatch.setattr(wavemel, "load", load, raising=False)
+    (songs[0].parent / "notes.txt").write_text("not music")
+    result = run("tag", songs[0].parent, "--model", "m", "--apply")
+    assert result.exit_code == 1
+    assert asked == [("m",)]
+    assert f"failed {songs[1]}: not classified: is damaged" in result.stdout
+    assert [read_genres(song) for song in songs] == [["rock"], [], ["rock"]]
+    mapping = tmp_path / "map.txt"
+    mapping.write_text("jazz = Jazz\n")
+    with pytest.raises(ConfigError, match="no genre 'jazz'"):
+        run("tag", songs[0].parent, "--mapping", mapping)
+
+
+def test_calls_that_do_not_hold_are_named(
+    run: Run, results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="nothing to tag"):
+        run("tag")
+    with pytest.raises(ConfigError, match="--model classifies anew"):
+        run("tag", "--from", results, "--model", "m")
+    with pytest.raises(ConfigError, match="--undo takes one journal"):
+        run("tag", "--undo", "a", "b")
+    with pytest.raises(DataError, match="there is no results file"):
+        run("tag", "--from", tmp_path / "none.jsonl")
+    monkeypatch.delattr(wavemel, "load", raising=False)
+    with pytest.raises(ModelError, match="give --from RESULTS"):
+        run("tag", tmp_path)
+    monkeypatch.setitem(sys.modules, "mutagen", None)
+    with pytest.raises(MissingExtraError, match=r"wavemel\[tags\]"):
+        run("tag", "--from", results)
+
+
+def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -> None:
+    result = run("playlists", results, "--to", tmp_path / "lists")
+    assert result.exit_code == 0
+    written = tmp_path / "lists" / "electronic.m3u8"
+    assert result.stdout == f"{written}: 3 tracks\n"
+    named = [line for line in written.read_text().splitlines() if not line.startswith("#")]
+    assert [(written.parent / name).resolve() for name in named] == songs
+    run("playlists", results, "--to", tmp_path / "lists", "--format", "json", "--absolute")
+    tracks = json.loads((tmp_path / "lists" / "electronic.json").read_text())["tracks"]
+    assert tracks == [{"path": str(song), "probability": 0.8} for song in songs]
+    none = run("playlists", results, "--to", tmp_path / "none", "--min-confidence", "0.9")
+    assert "no result is sure enough" in none.stderr
+
+
+def test_the_command_imports_nothing_heavy_until_it_runs() -> None:
+    code = (
+        "import sys, typer; from wavemel.commands import tag; tag.register(typer.Typer()); "
+        "import wavemel.tagging.plan, wavemel.tagging.undo, wavemel.tagging.playlists; "
+        "heavy = {'mutagen', 'torch', 'pandas', 'pyarrow', 'numpy', 'soundfile'}; "
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,106 @@
+"""Playlists by genre."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from wavemel.errors import ConfigError
+from wavemel.tagging.mapping import GenreMap
+from wavemel.tagging.playlists import Playlist, by_genre, write_playlists
+from wavemel.tagging.verdicts import Verdict
+
+RESULTS = [
+    Verdict("m/10.mp3", [("rock", 0.9), ("pop", 0.1)]),
+    Verdict("m/2.mp3", [("rock", 0.6), ("pop", 0.4)]),
+    Verdict("m/3.mp3", [("pop", 0.8)]),
+    Verdict("m/4.mp3", [("pop", 0.4)]),
+    Verdict("m/5.mp3", [("pop", 0.9)], unsure=True),
+    Verdict("m/6.mp3", error="is empty"),
+]
+
+
+def test_files_stand_under_their_genre_in_natural_order() -> None:
+    assert by_genre(RESULTS) == [
+        Playlist("pop", (("m/3.mp3", 0.8),)),
+        Playlist("rock", (("m/2.mp3", 0.6), ("m/10.mp3", 0.9))),
+    ]
+
+
+def test_more_genres_mapped_names_and_unsure_files_on_demand() -> None:
+    mapping = GenreMap({"rock": ["Loud"], "pop": ["Loud", "Light"]})
+    lists = by_genre(RESULTS, top=2, min_confidence=0.4, mapping=mapping, unsure=True)
+    assert [(p.genre, [t[0] for t in p.tracks]) for p in lists] == [
+        ("Light", ["m/2.mp3", "m/3.mp3", "m/4.mp3", "m/5.mp3"]),
+        ("Loud", ["m/2.mp3", "m/3.mp3", "m/4.mp3", "m/5.mp3", "m/10.mp3"]),
+    ]
+    assert dict(lists[1].tracks)["m/2.mp3"] == 0.6
+
+
+def test_m3u_names_files_from_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    song = tmp_path / "m" / "Séculaire.mp3"
+    song.parent.mkdir()
+    song.write_bytes(b"x")
+    lists = by_genre([Verdict("m/Séculaire.mp3", [("rock", 0.9)])])
+    written, unheld = write_playlists(lists, "lists/deep")
+    assert (written, unheld) == ([Path("lists/deep/rock.m3u8")], [])
+    text = written[0].read_bytes().decode("utf-8")
+    assert text == (
+        "#EXTM3U\n#EXTENC:UTF-8\n#PLAYLIST:rock\n#EXTINF:-1,Séculaire\n../../m/Séculaire.mp3\n"
+    )
+    assert (written[0].parent / text.splitlines()[-1]).read_bytes() == b"x"
+    write_playlists(lists, "lists/deep", relative=False)
+    assert written[0].read_text().splitlines()[-1] == str(song)
+    assert os.listdir("lists/deep") == ["rock.m3u8"]
+
+
+def test_m3u_in_a_folder_behind_a_link_still_leads_to_the_files(tmp_path: Path) -> None:
+    song = tmp_path / "a" / "song.mp3"
+    real = tmp_path / "x" / "y" / "lists"
+    for folder in (song.parent, real):
+        folder.mkdir(parents=True)
+    song.write_bytes(b"x")
+    (tmp_path / "link").symlink_to(real)
+    (written,), _ = write_playlists([Playlist("rock", ((str(song), 1.0),))], tmp_path / "link")
+    assert (written.parent / written.read_text().splitlines()[-1]).read_bytes() == b"x"
+
+
+def test_names_that_m3u_cannot_hold_are_told_and_json_holds_them(tmp_path: Path) -> None:
+    odd = ["/m/a\nb.mp3", "/m/\udcff.mp3"]
+    lists = [Playlist("rock", tuple((path, 0.5) for path in [*odd, "/m/c.mp3"]))]
+    (written,), unheld = write_playlists(lists, tmp_path)
+    assert unheld == odd
+    assert written.read_text().count("#EXTINF") == 1
+    (written,), unheld = write_playlists(lists, tmp_path, format="json", relative=False)
+    assert unheld == []
+    assert json.loads(written.read_text()) == {
+        "name": "rock",
+        "tracks": [{"path": path, "probability": 0.5} for path in [*odd, "/m/c.mp3"]],
+    }
+
+
+def test_a_song_that_looks_like_a_comment_is_no_comment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (written,), _ = write_playlists([Playlist("rock", (("#1.mp3", 0.5),))], ".")
+    assert written.read_text().splitlines()[-1] == "./#1.mp3"
+
+
+def test_genres_become_file_names_that_differ(tmp_path: Path) -> None:
+    genres = ["AC/DC", "AC:DC", "ac-dc", "..", "Ünï", "x" * 400]
+    written, _ = write_playlists([Playlist(g, ()) for g in genres], tmp_path)
+    names = [path.name for path in written]
+    assert names[:5] == ["AC-DC.m3u8", "AC-DC 2.m3u8", "ac-dc 3.m3u8", "genre.m3u8", "Ünï.m3u8"]
+    assert len(os.listdir(tmp_path)) == len(genres)
+
+
+def test_an_unknown_format_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no playlist format 'm3u9'.*did you mean 'm3u'"):
+        write_playlists([], tmp_path, format="m3u9")

@@ -1,0 +1,109 @@
+"""Results read back, from every form they are written in."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from wavemel.errors import DataError
+from wavemel.tagging.verdicts import Verdict, read_results
+
+EXPECTED = [
+    Verdict("a.mp3", [("rock", 0.75), ("pop", 0.25)], False, None),
+    Verdict("b.mp3", [("jazz", 0.5)], True, None),
+    Verdict("c\n\udcff.mp3", [], False, "is empty"),
+]
+RECORDS = [
+    {
+        "path": v.path,
+        "genres": [{"genre": g, "probability": p} for g, p in reversed(v.genres)],
+        "unsure": v.unsure,
+        "error": v.error,
+    }
+    for v in EXPECTED
+]
+
+
+def test_jsonl(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    old = {**RECORDS[0], "genres": [{"genre": "old", "probability": 1}]}
+    lines = [json.dumps(record) for record in (old, *RECORDS)]
+    path.write_text("\n".join(lines) + '\n{"path": "half')
+    assert read_results(path) == EXPECTED
+
+
+def test_jsonl_with_raw_bytes_in_names(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_bytes(b'{"path": "\xff.mp3", "genres": [], "unsure": false, "error": null}\n')
+    assert read_results(path) == [Verdict("\udcff.mp3")]
+
+
+def test_json(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(RECORDS))
+    assert read_results(path) == EXPECTED
+
+
+def test_csv_with_a_row_a_genre(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "genre", "probability", "unsure", "error"])
+        for verdict in EXPECTED:
+            for genre, probability in verdict.genres or [("", "")]:
+                row = [verdict.path, genre, probability, verdict.unsure, verdict.error]
+                writer.writerow(row)
+    assert read_results(path) == EXPECTED
+
+
+def test_csv_with_the_list_in_a_cell(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        writer = csv.DictWriter(file, list(RECORDS[0]))
+        writer.writeheader()
+        for record in RECORDS:
+            writer.writerow({**record, "genres": json.dumps(record["genres"])})
+    assert read_results(path) == EXPECTED
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "r.parquet"
+    parquet.write_table(pa.Table.from_pylist(RECORDS[:2]), path)
+    assert read_results(path) == EXPECTED[:2]
+    path.write_bytes(b"PAR1 no")
+    with pytest.raises(DataError, match="is not a Parquet file"):
+        read_results(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("r.jsonl", "{}\n", r"line 1 has no 'path'"),
+        ("r.jsonl", '{"pth": "a"}\n', r"line 1 has no 'path' \(did you mean 'pth'"),
+        ("r.jsonl", '{"path": "a"}\n', r"line 1 has neither 'genres' nor 'error'"),
+        ("r.jsonl", "{\n{}\n", r"line 1 is not JSON"),
+        ("r.jsonl", "[]\n", r"line 1 is no result"),
+        ("r.jsonl", '{"path": "a", "genres": ["rock"]}\n', r"a genre needs 'genre'"),
+        ("r.json", "{", r"is not JSON"),
+        ("r.json", "3", r"holds no list"),
+        ("r.csv", "path,genre,probability\na,rock,much\n", r"row 1: 'probability' is no number"),
+        ("r.csv", "path,genres\na,rock\n", r"row 1: 'genres' is no list"),
+        ("r.txt", "", r"results end in \.jsonl"),
+    ],
+)
+def test_what_does_not_hold_is_named(name: str, text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(DataError, match=said):
+        read_results(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no results file"):
+        read_results(tmp_path / "r.jsonl")
