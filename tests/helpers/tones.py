@@ -1,0 +1,52 @@
+"""Small audio files that differ, for tests of data sets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 8000
+
+
+def tone(number: int, seconds: float = 2.5, rate: int = RATE) -> np.ndarray:
+    """Return a chord with a little noise; another one for each number."""
+    rng = np.random.default_rng(number)
+    time = np.arange(round(seconds * rate)) / rate
+    notes = 110 * 2 ** (rng.integers(0, 36, 3) / 12)
+    sound = np.sin(2 * np.pi * notes[:, None] * time).sum(0) / 6
+    return (sound + rng.normal(0, 0.01, len(time))).astype(np.float32)
+
+
+def write_tone(path: Path, number: int, seconds: float = 2.5, rate: int = RATE) -> Path:
+    """Write `tone` into a file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, tone(number, seconds, rate), rate)
+    return path
+
+
+def write_folder(root: Path, counts: dict[str, int], *, artists: bool = False) -> Path:
+    """Write a folder of genre folders; with ``artists``, two clips each in an artist's folder."""
+    number = 0
+    for genre, count in counts.items():
+        for i in range(count):
+            inner = Path(genre, f"{genre} artist {i // 2}") if artists else Path(genre)
+            write_tone(root / inner / f"{i:03}.wav", number)
+            number += 1
+    return root
+
+
+def die_on_three(number: int) -> int:
+    """Return the number's double; end the whole process on 3."""
+    if number == 3:
+        os._exit(1)
+    return 2 * number
+
+
+def fail_on_three(number: int) -> int:
+    """Return the number's double; raise on 3."""
+    if number == 3:
+        raise ValueError("three")
+    return 2 * number
