@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from wavemel.commands.data import data_app
+
 
 def fetch(
     name: Annotated[
@@ -72,3 +74,8 @@ def fetch(
     if got.data:
         print(f"use it as: wavemel data scan {shlex.quote(got.data)}")
     print(LICENCE)
+
+
+def register(app: typer.Typer) -> None:
+    """Add ``fetch`` to the group ``data``."""
+    data_app.command("fetch")(fetch)

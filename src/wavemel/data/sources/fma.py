@@ -18,6 +18,7 @@ from wavemel.data.fetch.archives import ARCHIVES, LICENCE, METADATA, Archive, da
 from wavemel.data.fetch.slices import TABLES, slice_name
 from wavemel.data.fetch.unpack import open_zip, read_member
 from wavemel.data.fma_tables import genre_names, in_subset, read_genres, read_tracks
+from wavemel.data.leaks import same_name
 from wavemel.data.sources import SOURCES
 from wavemel.data.table import Corpus, as_table
 from wavemel.errors import DataError
@@ -234,7 +235,7 @@ def _artist_names(tracks: pd.DataFrame) -> pd.Series:
     """Return one name an artist id: two artists of one name must not be taken for one, nor one for two."""
     ids = tracks["artist_id"]
     first = tracks["artist"].groupby(ids).first()
-    shared = first[first.duplicated(keep=False) & first.notna()].index
+    shared = first[same_name(first).duplicated(keep=False) & first.notna()].index
     names = first.to_dict()
     names.update({number: f"{names[number]} (#{number})" for number in shared})
     return ids.map(names).astype("string")
