@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 
 from wavemel.audio import libav, locate
+from wavemel.audio.mix import gather
 from wavemel.audio.sndfile import SndfileStream
 from wavemel.audio.sniff import REFUSED, sniff
 from wavemel.errors import AudioError
@@ -59,7 +60,7 @@ class Stream(Protocol):
         ...
 
     def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
-        """Yield mono float32 blocks until ``frames`` have come, or the file ends."""
+        """Yield mono float32 blocks, each valid until the next, until ``frames`` have come."""
         ...
 
     def close(self) -> None:
@@ -175,8 +176,8 @@ def decode(source: Source, *, start: float = 0.0, seconds: float | None = None) 
     with open_stream(source) as stream:
         first = round(start * stream.rate)
         count = None if seconds is None else max(1, round(seconds * stream.rate))
-        parts = list(stretch(stream, first, count))
-        samples = parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.float32), *parts])
+        expected = stream.announced - first if count is None else count
+        samples = gather(stretch(stream, first, count), expected)
         name = name_of(source)
         if not len(samples):
             if first:
@@ -188,7 +189,10 @@ def decode(source: Source, *, start: float = 0.0, seconds: float | None = None) 
 
 
 def stretch(stream: Stream, first: int, count: int | None = None) -> Iterator[np.ndarray]:
-    """Yield blocks of exactly frames ``first`` to ``first + count``, as far as there are any."""
+    """Yield frames ``first`` to ``first + count``, as far as there are any, as blocks.
+
+    A block is valid until the next one is asked for.
+    """
     skip = first - stream.seek(first) if first else 0
     for block in stream.blocks(None if count is None else skip + count):
         if skip >= len(block):

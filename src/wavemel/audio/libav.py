@@ -164,7 +164,7 @@ class LibavStream:
         """Yield mono float32 blocks until ``frames`` have come, or the file ends."""
         left, count = frames, 0
         for block in self._converted():
-            mono = mix(np.asarray(block, dtype=np.float32))
+            mono = mix(block, np.empty(len(block), dtype=np.float32))
             self.replaced += clean(mono)
             count += len(mono)
             if left is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import soxr
 
 from wavemel.audio.decode import Source, Stream, decode, name_of, open_stream, stretch
+from wavemel.audio.mix import gather
 from wavemel.audio.resample import QUALITY, fit, resample, resampled_length
 from wavemel.errors import AudioError
 
@@ -52,14 +53,14 @@ def load(
     if not start >= 0 or (seconds is not None and not seconds > 0):
         raise ValueError(f"start must be >= 0 and seconds > 0, not {start} and {seconds}")
     with open_stream(source) as stream:
-        samples = _stretch_at(stream, rate, start, seconds)
+        samples = stretch_at(stream, rate, start, seconds)
         if not len(samples):
             raise AudioError(name_of(source), "no-samples", f"ends before {start:g} s")
         return samples
 
 
-def _stretch_at(stream: Stream, rate: int, start: float, seconds: float | None) -> np.ndarray:
-    """Decode and resample one stretch of an open stream."""
+def stretch_at(stream: Stream, rate: int, start: float, seconds: float | None) -> np.ndarray:
+    """Return one stretch of an open stream at ``rate``; empty where the stream ends before it."""
     first = round(start * rate)
     count = None if seconds is None else max(1, round(seconds * rate))
     # Begin at an input sample that is an output sample too, or the grid of the outputs would shift.
@@ -69,10 +70,10 @@ def _stretch_at(stream: Stream, rate: int, start: float, seconds: float | None) 
     periods = max(0, first - context) // step_out
     begin, skip = periods * step_in, first - periods * step_out
     frames = None if count is None else math.ceil((skip + count + context) * stream.rate / rate)
-    parts = list(stretch(stream, begin, frames))
-    if not parts:
-        return np.empty(0, np.float32)
-    samples = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    expected = stream.announced - begin if frames is None else frames
+    samples = gather(stretch(stream, begin, frames), expected)
+    if not len(samples):
+        return samples
     out = resample(samples, stream.rate, rate)[skip:]
     return out if count is None else out[:count]
 
@@ -103,31 +104,46 @@ def windows(
     AudioError
         as `decode`.
     """
+    with open_stream(source) as stream:
+        yield from stream_windows(
+            stream, rate, seconds=seconds, hop=hop, limit=limit, name=name_of(source)
+        )
+
+
+def stream_windows(
+    stream: Stream,
+    rate: int,
+    *,
+    seconds: float,
+    hop: float,
+    limit: float | None = None,
+    name: str = "<audio>",
+) -> Iterator[Window]:
+    """Yield the windows of an open stream; see `windows`."""
     size, step = round(seconds * rate), round(hop * rate)
     if size < 1 or step < 1 or (limit is not None and not limit > 0):
         raise ValueError(f"seconds, hop and limit must be positive: {seconds}, {hop}, {limit}")
     end = None if limit is None else max(1, round(limit * rate))
-    with open_stream(source) as stream:
-        # `held` begins at sample `offset` of the file; `shown` is where the last window ended.
-        held, offset, following, shown = np.empty(0, np.float32), 0, 0, 0
-        for block in _resampled(stream, rate, end):
-            held = np.concatenate([held, block])
-            while offset + len(held) >= following + size:
-                at = following - offset
-                yield Window(following / rate, held[at : at + size].copy(), size / rate)
-                shown, following = following + size, following + step
-            # The last window may be moved back to end with the file: keep one window's length.
-            drop = max(0, min(following - offset, len(held) - size))
-            held, offset = held[drop:], offset + drop
-        total = offset + len(held)
-        if total == 0:
-            raise AudioError(name_of(source), "no-samples", "holds no samples")
-        if stream.replaced >= total * stream.rate / rate:
-            raise AudioError(name_of(source), "damaged", "is damaged: no sample is a finite number")
-        if total < size:
-            yield Window(0.0, fit(held, size), total / rate)
-        elif total - shown >= _UNSEEN * step:
-            yield Window((total - size) / rate, held[-size:].copy(), size / rate)
+    # `held` begins at sample `offset` of the file; `shown` is where the last window ended.
+    held, offset, following, shown = np.empty(0, np.float32), 0, 0, 0
+    for block in _resampled(stream, rate, end):
+        held = np.concatenate([held, block])
+        while offset + len(held) >= following + size:
+            at = following - offset
+            yield Window(following / rate, held[at : at + size].copy(), size / rate)
+            shown, following = following + size, following + step
+        # The last window may be moved back to end with the file: keep one window's length.
+        drop = max(0, min(following - offset, len(held) - size))
+        held, offset = held[drop:], offset + drop
+    total = offset + len(held)
+    if total == 0:
+        raise AudioError(name, "no-samples", "holds no samples")
+    if stream.replaced >= total * stream.rate / rate:
+        raise AudioError(name, "damaged", "is damaged: no sample is a finite number")
+    if total < size:
+        yield Window(0.0, fit(held, size), total / rate)
+    elif total - shown >= _UNSEEN * step:
+        yield Window((total - size) / rate, held[-size:].copy(), size / rate)
 
 
 def _resampled(stream: Stream, rate: int, end: int | None) -> Iterator[np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import stat
 import tempfile
 import threading
@@ -22,6 +23,7 @@ except ImportError:  # pragma: no cover
     LZMAError = zlib.error  # type: ignore[misc,assignment]
 
 MEMBER_MARK = "!/"
+_MEMBER = re.compile(r"\.zip" + MEMBER_MARK, re.IGNORECASE)
 #: A member above this is refused: no song is, and a zip bomb is.
 MEMBER_LIMIT = 2 << 30
 #: Members up to here are unpacked into memory, larger ones into an unnamed temporary file.
@@ -48,10 +50,10 @@ if hasattr(os, "register_at_fork"):
 def split(path: str | PathLike[str]) -> tuple[str, str | None]:
     """Return (file, None), or (archive, member) where ``path`` names a member of a zip archive."""
     name = os.fspath(path)
-    at = name.lower().find(".zip" + MEMBER_MARK)
-    if at < 0 or os.path.lexists(name):
+    mark = _MEMBER.search(name)
+    if mark is None or os.path.lexists(name):
         return name, None
-    return name[: at + 4], name[at + 4 + len(MEMBER_MARK) :]
+    return name[: mark.start() + len(".zip")], name[mark.end() :]
 
 
 def open_bytes(path: str | PathLike[str]) -> BinaryIO:

@@ -72,18 +72,28 @@ class SndfileStream:
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
-        handle.seek(0)
-        # By descriptor: names that are no valid text work, and the file position shows how far
-        # libsndfile has read. On Windows the library may hold another C runtime's descriptors.
-        with quiet():
-            self._file = soundfile.SoundFile(
-                handle.fileno() if os.name == "posix" else handle, closefd=False
-            )
+        self._file = self._open()
         self.rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.announced: int = self._file.frames
+        # MP3 comes in WAV too.
+        self._is_mp3 = self._file.subtype.startswith("MPEG_LAYER")
         self.complete = True
         self.replaced = 0
+        self._position = 0
+
+    def _open(self) -> soundfile.SoundFile:
+        self._handle.seek(0)
+        # By descriptor: names that are no valid text work, and the file position shows how far
+        # libsndfile has read. On Windows the library may hold another C runtime's descriptors.
+        file = self._handle.fileno() if os.name == "posix" else self._handle
+        with quiet():
+            return soundfile.SoundFile(file, closefd=False)
+
+    def _reopen(self) -> None:
+        """Begin anew: after damage libsndfile may refuse even to seek."""
+        self.close()
+        self._file = self._open()
         self._position = 0
 
     def close(self) -> None:
@@ -97,29 +107,32 @@ class SndfileStream:
         Lossy formats begin a quarter of a second early, so that the overlap
         and bit reservoir of earlier frames are as in a decode from the start.
         """
-        if self._file.format in ("MP3", "OGG"):
+        if self._is_mp3 or self._file.format == "OGG":
             frame -= self.rate // 4
         frame = max(0, min(frame, self.announced - 1))
         try:
             with quiet():
                 self._position = self._file.seek(frame)
         except soundfile.LibsndfileError:
-            self.close()
-            self.__init__(self._handle)  # type: ignore[misc]
+            self._reopen()
         return self._position
 
     def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
-        """Yield mono float32 blocks until ``frames`` have come, or the file ends."""
+        """Yield mono float32 blocks until ``frames`` have come, or the file ends.
+
+        A block is valid until the next one is asked for.
+        """
         size = max(1, min(BLOCK, _VALUES // self.channels))
         if frames is not None:
             size = max(1, min(size, frames))
         buffer = np.empty((size, self.channels), dtype=np.float32)
+        out = np.empty(size, dtype=np.float32)
         left = frames
         while left is None or left > 0:
             wanted = size if left is None else min(size, left)
             block = self._read(buffer[:wanted])
             if len(block):
-                mono = mix(block)
+                mono = mix(block, out)
                 self.replaced += clean(mono)
                 self._position += len(mono)
                 if left is not None:
@@ -132,9 +145,9 @@ class SndfileStream:
         if not self.complete:
             return
         if self._ended_early():
-            yield from self._rest(left, buffer)
+            yield from self._rest(left, buffer, out)
         elif self._position < self.announced:
-            self.complete = self._file.format == "MP3" and not self._counts_frames()
+            self.complete = self._is_mp3 and not self._counts_frames()
 
     def _read(self, out: np.ndarray) -> np.ndarray:
         """Read up to ``len(out)`` frames; on damage return those before it."""
@@ -144,14 +157,16 @@ class SndfileStream:
         except soundfile.LibsndfileError:
             self.complete = False
         # The failed read may have decoded most of its frames but does not say how many.
-        done = 0
-        with quiet(), suppress(soundfile.LibsndfileError):
-            self._file.seek(self._position)
-            while done < len(out):
-                piece = self._file.read(out=out[done : done + _PIECE])
-                done += len(piece)
-                if len(piece) < _PIECE:
-                    break
+        done, position = 0, self._position
+        with suppress(soundfile.LibsndfileError):
+            self._reopen()
+            with quiet():
+                self._position = self._file.seek(position)
+                while done < len(out):
+                    piece = self._file.read(out=out[done : done + _PIECE])
+                    done += len(piece)
+                    if len(piece) < _PIECE:
+                        break
         return out[:done]
 
     def _head(self) -> bytes:
@@ -191,7 +206,7 @@ class SndfileStream:
         self._handle.seek(position)
         return sniff(head) == ("MP3", True) and head[:1] == b"\xff"
 
-    def _rest(self, left: int | None, buffer: np.ndarray) -> Iterator[np.ndarray]:
+    def _rest(self, left: int | None, buffer: np.ndarray, out: np.ndarray) -> Iterator[np.ndarray]:
         """Decode again through a pipe, which has no size to guess from, and go on where we were."""
         done, skip = 0, self._position
         source, sink = os.pipe()
@@ -201,7 +216,7 @@ class SndfileStream:
             with soundfile.SoundFile(source, closefd=False) as piped:
                 while left is None or left > 0:
                     block = piped.read(out=buffer)
-                    mono = mix(block)[max(0, skip - done) :]
+                    mono = mix(block, out)[max(0, skip - done) :]
                     done += len(block)
                     self.replaced += clean(mono)
                     if left is not None:
