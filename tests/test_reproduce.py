@@ -1,0 +1,195 @@
+"""The main job, small: train, evaluate, compare, report; interrupted, repeated, refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+from tiny_runs import NETWORKS, QUIET, TINY
+
+from wavemel.comparison import compare
+from wavemel.data.splits import SplitChoice
+from wavemel.errors import ConfigError, DataError, ModelError
+from wavemel.evaluation.runs import evaluate_run, run_predictions, tracks
+from wavemel.reproduce import Plan, reproduce
+
+DATA = "demo:clips=40,seconds=2,rate=8000"
+KEYS = {
+    "name", "data", "split", "n", "top1", "top1_ci95", "macro_precision", "macro_recall",
+    "macro_f1", "one_vs_rest_accuracy", "log_loss", "parameters", "epochs", "seconds",
+}  # fmt: skip
+
+
+def write_configs(folder: Path, *names: str, epochs: int = 1) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        tree = {**TINY, "name": name, "network": NETWORKS[name], "augment": {}}
+        tree["training"] = {**TINY["training"], "epochs": epochs}
+        (folder / f"{name}.yaml").write_text(json.dumps(tree))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole cross-validated comparison of two networks and the SVM."""
+    monkeypatch = pytest.MonkeyPatch()
+    base = tmp_path_factory.mktemp("reproduce")
+    monkeypatch.setenv("WAVEMEL_CACHE", str(base / "cache"))
+    configs = write_configs(base / "configs", "wave", "mel")
+    plan = Plan(DATA, str(configs), base / "report", SplitChoice(), folds="all", workers=0)
+    reproduce(plan, QUIET)
+    monkeypatch.undo()
+    return base / "report"
+
+
+def results(report: Path) -> dict:
+    return json.loads((report / "results.json").read_text())
+
+
+def test_everything_is_written(report: Path) -> None:
+    assert {p.name for p in report.iterdir()} >= {
+        "report.html",
+        "report.md",
+        "results.json",
+        "runs",
+    }
+    found = results(report)
+    assert [m["name"] for m in found["models"]] == ["wave", "mel", "svm on MFCC statistics"]
+    for model in found["models"]:
+        assert model.keys() >= KEYS
+        assert model["n"] == 40
+        low, high = model["top1_ci95"]
+        assert low <= model["top1"] <= high
+    assert found["folds"] == 5
+    assert found["data"]["synthetic"] is True
+    assert "SYNTHETIC" in (report / "report.md").read_text().upper()
+    assert len(found["pairs"]) == 3
+
+
+def test_figures_are_those_of_the_stored_predictions(report: Path) -> None:
+    """From the predictions on disk, with scikit-learn alone."""
+    model = results(report)["models"][0]
+    runs = sorted((report / "runs").glob("wave-fold*"))
+    assert len(runs) == 5
+    pooled = pd.concat([pd.read_csv(r / "predictions-test.csv") for r in runs])
+    columns = [c for c in pooled if c.startswith("p_")]
+    first = pooled[pooled["start"] == 0]
+    assert first["path"].is_unique
+    said = np.array(columns)[first[columns].to_numpy().argmax(1)]
+    truth = ("p_" + first["genre"]).to_numpy()
+    assert model["top1"] == pytest.approx(accuracy_score(truth, said))
+    assert model["macro_f1"] == pytest.approx(
+        f1_score(truth, said, average="macro", labels=columns, zero_division=0)
+    )
+
+
+def test_no_artist_is_on_two_sides_and_every_clip_is_tested_once(report: Path) -> None:
+    tested = []
+    for run in sorted((report / "runs").glob("wave-fold*")):
+        table = pd.read_csv(run / "table.csv")
+        assert table.groupby("artist")["split"].nunique().max() == 1
+        tested += table[table["split"] == "test"]["path"].tolist()
+    assert len(tested) == len(set(tested)) == 40
+
+
+def test_windows_and_tracks(report: Path) -> None:
+    run = next((report / "runs").glob("wave-fold0"))
+    predictions = run_predictions(run)
+    classes = tuple(json.loads((run / "run.json").read_text())["classes"])
+    assert (predictions.groupby("path")["start"].count() > 1).all()
+    clip, track = (tracks(predictions, classes, level) for level in ("clip", "track"))
+    assert clip.paths.tolist() == track.paths.tolist()
+    one = predictions[predictions["path"] == clip.paths[0]].sort_values("start")
+    columns = [f"p_{c}" for c in classes]
+    np.testing.assert_allclose(clip.probabilities[0], one[columns].iloc[0])
+    np.testing.assert_allclose(track.probabilities[0], one[columns].mean())
+
+
+def test_finished_runs_are_not_trained_again(report: Path, monkeypatch) -> None:
+    monkeypatch.setenv("WAVEMEL_CACHE", str(report.parent / "cache"))
+    before = {p: p.stat().st_mtime_ns for p in report.glob("runs/*/best.safetensors")}
+    plan = Plan(DATA, str(report.parent / "configs"), report, SplitChoice(), folds="all", workers=0)
+    again = reproduce(plan, QUIET)
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+    assert again["models"] == results(report)["models"]
+
+
+def test_what_cannot_be_compared(report: Path, tmp_path: Path) -> None:
+    runs = report / "runs"
+    told = {"title": "t", "command": "c"}
+    with pytest.raises(DataError, match="different clips"):
+        compare([runs / "wave-fold0", runs / "mel-fold1"], **told)
+    with pytest.raises(DataError, match="share test clips"):
+        compare([runs / "wave-fold0", runs / "wave-fold0"], **told)
+    with pytest.raises(ModelError, match="is missing"):
+        compare([tmp_path], **told)
+
+
+def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:
+    run = next((report / "runs").glob("wave-fold0"))
+    assert evaluate_run(run, "validation", again=True)["n"] > 0
+    with pytest.raises(DataError, match="no clips in the split 'holdout'"):
+        evaluate_run(run, "holdout")
+
+
+def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "mel")
+    target = tmp_path / "thesis"
+    target.mkdir()
+    (target / "chapter1.tex").write_text("...")
+    with pytest.raises(ModelError, match="not empty"):
+        reproduce(Plan(DATA, str(configs), target, SplitChoice(), workers=0), QUIET)
+    with pytest.raises(ConfigError, match="no config set"):
+        reproduce(Plan(DATA, "papre", target, SplitChoice(), workers=0), QUIET)
+
+
+def wavemel(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wavemel", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.slow
+def test_on_the_command_line(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "wave", "mel", epochs=2)
+    run = str(tmp_path / "run")
+    done = wavemel("train", str(configs / "wave.yaml"), "--data", DATA, "--to", run)
+    assert done.returncode == 0, done.stderr
+    assert "best epoch" in done.stdout
+    assert "two sides" in done.stdout
+    again = wavemel("train", str(configs / "wave.yaml"), "--data", DATA, "--to", run)
+    assert again.returncode == 2
+    assert "already holds a run" in again.stderr
+    assert "Traceback" not in again.stderr
+    done = wavemel("evaluate", run)
+    assert done.returncode == 0, done.stderr
+    assert "one-vs-rest accuracy" in done.stdout
+    mel = str(tmp_path / "mel")
+    assert wavemel("train", str(configs / "mel.yaml"), "-d", DATA, "--to", mel).returncode == 0
+    report = tmp_path / "report"
+    done = wavemel("compare", run, mel, "--to", str(report))
+    assert done.returncode == 0, done.stderr
+    assert (report / "report.html").is_file()
+    assert wavemel("compare", run, mel, "--to", str(report)).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["train", "paper/wave", "--data", "/no/such/folder"], "does not exist"),
+        (["train", "paper/wave", "--set", "training.epoch=1"], "did you mean 'epochs'"),
+        (["train", "papper/wave"], "did you mean 'paper/wave'"),
+        (["reproduce", "--config-set", "papers"], "did you mean 'paper'"),
+        (["reproduce", "--seeds", "a"], "whole numbers"),
+        (["evaluate", "/no/such/run"], "is missing"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
+    done = wavemel(*arguments)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
