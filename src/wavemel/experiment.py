@@ -55,6 +55,8 @@ class TrainingConfig:
     select: Literal["validation_loss", "validation_top1"] = "validation_loss"
     #: Weigh each clip's loss by the inverse frequency of its genre.
     class_weights: Literal["none", "balanced"] = "none"
+    #: "balanced" draws every genre equally often, clips of rare ones several times an epoch.
+    sampling: Literal["natural", "balanced"] = "natural"
     label_smoothing: float = 0.0
     #: Branch -> run folder whose trained weights `combined` starts from.
     initial: dict[str, str] = field(default_factory=dict)

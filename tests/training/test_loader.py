@@ -62,6 +62,19 @@ def test_variants_are_drawn_with_their_probability() -> None:
     assert epoch(training) == values.tolist()
 
 
+def test_balanced_sampling_draws_every_class_equally_often() -> None:
+    targets = np.array([0] * 90 + [1] * 10)
+    training = ClipLoader(Numbers(100), targets, 10, shuffle=True, balanced=True)
+    drawn = np.concatenate([t.numpy() for e in range(20) for t in _targets(training, e)])
+    assert len(drawn) == 2000
+    assert 0.45 < drawn.mean() < 0.55
+
+
+def _targets(training: ClipLoader, number: int) -> list[torch.Tensor]:
+    training.epoch = number
+    return [targets for _, targets in training]
+
+
 def test_a_last_batch_of_one_is_dropped_in_training_only() -> None:
     assert len(epoch(loader(9, shuffle=True))) == 8
     assert len(epoch(loader(9))) == 9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 import sys
 from pathlib import Path
@@ -61,12 +62,10 @@ Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.
 
 def need_training() -> None:
     """Raise a clear error where the parts of the ``train`` extra are not installed."""
-    try:
-        import lightning  # noqa: F401
-        import pandas  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("train", "this command") from error
+    # Looked for, not imported: a mistyped option is answered before torch has loaded.
+    for name in ("lightning", "pandas", "sklearn", "torch"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError("train", "this command")
 
 
 def hardware(accelerator: str, devices: str, nodes: int, loggers: list[str]) -> Hardware:

@@ -45,12 +45,13 @@ def train(
     """
     o.need_training()
     from wavemel.experiment import load_experiment
-    from wavemel.training.dataset import prepare
-    from wavemel.training.run import train as run_training
 
     experiment = load_experiment(
         config, [*(changes or []), *([f"seed={seed}"] if seed is not None else [])]
     )
+    from wavemel.training.dataset import prepare
+    from wavemel.training.run import train as run_training
+
     dataset = prepare(data, o.split_choice(split, split_seed, test_fold), workers=workers)
     folder = to or Path("runs") / f"{experiment.name}-{dataset.corpus.name}"
     about = dataset.about()

@@ -41,6 +41,7 @@ class ClipLoader:
         training when it holds one clip (batch norm needs two).
     shuffle : a new order each epoch, for training.
     seed : all chance follows from it and `epoch`.
+    balanced : draw each class equally often, with replacement, instead of each clip once.
     stretch : (probability, variants) of the variants that the store holds.
     rank, world : this process's place among all that train together.
     """
@@ -53,12 +54,14 @@ class ClipLoader:
         *,
         shuffle: bool = False,
         seed: int = 0,
+        balanced: bool = False,
         stretch: tuple[float, int] = (0.0, 0),
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.store, self.targets, self.batch_size = store, targets, batch_size
         self.shuffle, self.seed, self.stretch = shuffle, seed, stretch
+        self.balanced = balanced
         self.rank, self.world = rank, world
         self.epoch = 0
         #: Seconds that the consumer has waited for batches, in the current epoch.
@@ -72,6 +75,9 @@ class ClipLoader:
         if self.shuffle:
             rng = generator(self.seed, "order", self.epoch)
             order = rng.permutation(n)
+            if self.balanced:
+                weight = 1 / np.bincount(self.targets)[self.targets]
+                order = rng.choice(n, n, p=weight / weight.sum())
             probability, count = self.stretch
             if count:
                 drawn = rng.integers(1, count + 1, n)

@@ -99,6 +99,7 @@ def train(
         settings.batch_size,
         shuffle=True,
         seed=experiment.seed,
+        balanced=settings.sampling == "balanced",
         stretch=(ahead[0].probability, ahead[0].variants) if ahead else (0.0, 0),
     )
     validation_loader = ClipLoader(validation_store, data.targets(validation), settings.batch_size)
