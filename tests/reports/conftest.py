@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
+import itertools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,42 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from wavemel.evaluation.evaluate import evaluate
+from wavemel.evaluation.paired import holm, paired_test
+from wavemel.experiment import load_experiment
+
 GENRES = ["classical", "electronic", "pop", "rock"]
 
 
-def _levels(truth: np.ndarray, said: np.ndarray, classes: list[str]) -> dict[str, Any]:
-    k = len(classes)
-    confusion = np.zeros((k, k), dtype=int)
-    for t, s in zip(truth, said, strict=True):
-        confusion[t, s] += 1
-    right = confusion.diagonal()
-    precision = right / np.maximum(confusion.sum(0), 1)
-    recall = right / np.maximum(confusion.sum(1), 1)
-    f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
-    n, top1 = len(truth), float(right.sum() / len(truth))
-    flat: dict[str, Any] = {"n": n, "n_groups": n // 2}
-    for key, value in {
-        "top1": top1,
-        "macro_precision": float(precision.mean()),
-        "macro_recall": float(recall.mean()),
-        "macro_f1": float(f1.mean()),
-        "one_vs_rest_accuracy": 1 - 2 * (1 - top1) / k,
-    }.items():
-        half = 1.96 * math.sqrt(value * (1 - value) / n)
-        flat |= {key: value, f"{key}_ci95": [max(0, value - half), min(1, value + half)]}
-    flat |= {"log_loss": -math.log(max(top1, 0.05)), "ece": 0.1}
-    flat["per_class"] = [
-        {
-            "class": name,
-            "precision": float(precision[i]),
-            "recall": float(recall[i]),
-            "f1": float(f1[i]),
-            "support": int(confusion[i].sum()),
-        }
-        for i, name in enumerate(classes)
-    ]
-    flat["confusion"] = confusion.tolist()
-    return flat
+def _levels(truth: np.ndarray, probabilities: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    artists = np.arange(len(truth)) // 2
+    return evaluate(truth, probabilities, classes, groups=artists, resamples=50)
 
 
 def _history(rng: np.random.Generator, epochs: int, runs: int, skill: float) -> list[Any]:
@@ -82,23 +56,29 @@ def make_results(
     n: int = 82,
     folds: int = 1,
     epochs: int = 25,
-    p: float = 0.31,
     baselines: bool = True,
+    experiments: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return results of networks that are right with the given probabilities."""
-    from wavemel.experiment import load_experiment
-
     rng = np.random.default_rng(7)
     classes = classes or GENRES
-    skills = skills or {"wave": 0.45, "mel": 0.6, "combined": 0.55}
+    skills = {"wave": 0.45, "mel": 0.6, "combined": 0.55} if skills is None else skills
     truth = rng.integers(0, len(classes), n)
 
     def answers(skill: float) -> np.ndarray:
-        return np.where(rng.random(n) < skill, truth, rng.integers(0, len(classes), n))
+        """Return probabilities whose highest is the true class's in about ``skill`` of all rows."""
+        said = np.where(rng.random(n) < skill, truth, rng.integers(0, len(classes), n))
+        p = rng.random((n, len(classes))) * 0.5
+        p[np.arange(n), said] += 0.6
+        return p / p.sum(1, keepdims=True)
+
+    at_clip: dict[str, np.ndarray] = {}
 
     def model(name: str, skill: float, kind: str) -> dict[str, Any]:
         network = kind == "network"
-        experiment = load_experiment(f"demo/{name}").as_dict() if network else None
+        at_clip[name] = answers(skill)
+        config = (experiments or {}).get(name, name)
+        experiment = load_experiment(f"demo/{config}").as_dict() if network else None
         if experiment:
             experiment["training"]["epochs"] = epochs
         return {
@@ -111,7 +91,7 @@ def make_results(
             "classes": classes,
             "seeds": [0] if network else [],
             "precision": "bf16-mixed" if network else None,
-            **_levels(truth, answers(skill), classes),
+            **_levels(truth, at_clip[name], classes),
             "track": _levels(truth, answers(min(1, skill + 0.05)), classes) if network else None,
             "parameters": 123_456 if network else None,
             "epochs": epochs if network else None,
@@ -123,22 +103,12 @@ def make_results(
     models = [model(name, skill, "network") for name, skill in skills.items()]
     if baselines:
         models += [model("majority", 0.05, "baseline"), model("svm-mfcc", 0.5, "baseline")]
-    pairs = []
-    for i, a in enumerate(models):
-        for b in models[i + 1 :]:
-            gap = a["top1"] - b["top1"]
-            half = 0.02 if p < 0.05 else abs(gap) + 0.08
-            pairs.append(
-                {
-                    "a": a["name"],
-                    "b": b["name"],
-                    "difference": gap,
-                    "difference_ci95": [gap - half, gap + half],
-                    "mcnemar_p": p,
-                    "permutation_p": p * 0.9,
-                    "holm_p": p,
-                }
-            )
+    pairs = [
+        {"a": a, "b": b, **paired_test(truth, at_clip[a], at_clip[b], resamples=999)}
+        for a, b in itertools.combinations(at_clip, 2)
+    ]
+    corrected = holm([pair["permutation_p"] for pair in pairs])
+    pairs = [{**pair, "holm_p": p} for pair, p in zip(pairs, corrected, strict=True)]
     counts = {g: int((truth == i).sum()) for i, g in enumerate(classes)}
     return {
         "format": 1,

@@ -1,5 +1,7 @@
 import json
+import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -54,29 +56,45 @@ def read(folder: Path) -> Page:
     return page
 
 
-def test_the_folder_holds_what_a_reader_needs(results: dict[str, Any], tmp_path: Path) -> None:
-    written = write_report(results, tmp_path / "new" / "report")
-    names = {p.relative_to(tmp_path / "new" / "report").as_posix() for p in written}
+@pytest.fixture(scope="module")
+def report(
+    build_results: Callable[..., dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> list[Path]:
+    """Return the files of a report on `results` as they are."""
+    return write_report(build_results(), tmp_path_factory.mktemp("new") / "report")
+
+
+def test_the_folder_holds_what_a_reader_needs(report: list[Path]) -> None:
+    folder = report[0].parent
+    names = {p.relative_to(folder).as_posix() for p in report}
     assert {"report.html", "report.md", "results.json"} <= names
     assert {
         f"figures/{n}.svg" for n in ("training-loss", "validation-loss", "validation-top1")
     } <= names
-    on_disk = {p for p in (tmp_path / "new" / "report").rglob("*") if p.is_file()}
-    assert on_disk == set(written)  # no temporary file stays behind
-    assert written[0].name == "report.html"
+    assert {p for p in folder.rglob("*") if p.is_file()} == set(report)  # no temporary file stays
+    assert report[0].name == "report.html"
 
 
-def test_page_is_well_formed_and_asks_nothing_of_the_network(
-    results: dict[str, Any], tmp_path: Path
-) -> None:
-    write_report(results, tmp_path)
-    page = read(tmp_path)
+def test_markdown_links_what_lies_beside_it(report: list[Path]) -> None:
+    text = (report[0].parent / "report.md").read_text("utf-8")
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert len(links) >= 9
+    assert all((report[0].parent / link).is_file() for link in links)
+    assert "http" not in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        rows = [re.split(r"(?<!\\)\|", line) for line in table.splitlines()]
+        assert len({len(row) for row in rows}) == 1, table
+
+
+def test_page_is_well_formed_and_asks_nothing_of_the_network(report: list[Path]) -> None:
+    folder = report[0].parent
+    page = read(folder)
     assert page.open == []
     assert len(page.ids) == len(set(page.ids))
     assert all(a.startswith(("#", "data:")) for a in page.addresses)
     assert {a[1:] for a in page.addresses if a.startswith("#")} <= set(page.ids)
     assert not page.tags & {"script", "iframe", "img", "object", "embed"}
-    assert "@import" not in (tmp_path / "report.html").read_text("utf-8")
+    assert "@import" not in (folder / "report.html").read_text("utf-8")
 
 
 def test_figures_are_svg_with_title_and_description(
@@ -93,10 +111,10 @@ def test_figures_are_svg_with_title_and_description(
         assert root.get("role") == "img"
 
 
-def test_same_results_give_the_same_bytes(results: dict[str, Any], tmp_path: Path) -> None:
-    first = write_report(results, tmp_path / "a")
-    second = write_report(results, tmp_path / "b")
-    for a, b in zip(first, second, strict=True):
+def test_same_results_give_the_same_bytes(
+    results: dict[str, Any], report: list[Path], tmp_path: Path
+) -> None:
+    for a, b in zip(report, write_report(results, tmp_path), strict=True):
         assert a.read_bytes() == b.read_bytes(), a.name
 
 

@@ -99,8 +99,10 @@ def describe(
 def _experiment(network: str, changes: list[str]) -> tuple[Experiment, int]:
     """Return the experiment that NETWORK names, and how many genres it has."""
     from wavemel.checkpoint import read_json
-    from wavemel.experiment import CONFIGS, load_experiment
+    from wavemel.errors import ConfigError
+    from wavemel.experiment import CONFIGS, find_config, load_experiment
     from wavemel.networks import NETWORKS
+    from wavemel.registry import suggest
 
     folder = Path(network)
     if (folder / "run.json").is_file():
@@ -110,7 +112,14 @@ def _experiment(network: str, changes: list[str]) -> tuple[Experiment, int]:
         # The paper's settings where the network is the paper's; else the first shipped config of its name.
         named = [CONFIGS / "paper" / f"{network}.yaml", *sorted(CONFIGS.rglob(f"{network}.yaml"))]
         network = next((str(path) for path in named if path.is_file()), network)
-    return load_experiment(network, changes), PAPER_CLASSES
+    try:
+        config = find_config(network)
+    except ConfigError as error:
+        raise ConfigError(
+            f"there is no network, config or run folder called {network!r}"
+            f"{suggest(network, list(NETWORKS))}"
+        ) from error
+    return load_experiment(config, changes), PAPER_CLASSES
 
 
 def register(app: typer.Typer) -> None:

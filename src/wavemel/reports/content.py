@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
-from wavemel.reports import figures
+from wavemel.reports import diagram, figures
+from wavemel.reports.diagram import text_diagram
 from wavemel.reports.document import (
     Bullets,
     Chart,
@@ -17,6 +19,7 @@ from wavemel.reports.document import (
 )
 from wavemel.reports.svg import to_svg
 from wavemel.reports.tables import (
+    confidence_table,
     count_table,
     left_out_table,
     machine_table,
@@ -30,16 +33,22 @@ from wavemel.reports.wording import (
     accuracy_note,
     duration,
     headline,
-    is_fma_small,
     listing,
     number,
+    other_data_note,
+    paper_name,
     percent,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from wavemel.networks.describe import Block
 
 _CAPTIONS = {
     "training_loss": "training loss over epochs",
     "validation_loss": "validation loss over epochs",
-    "validation_top1": "top-1 accuracy on the validation clips over epochs",
+    "validation_top1": "validation accuracy (top-1) over epochs",
 }
 
 
@@ -53,6 +62,7 @@ def make_document(results: dict[str, Any]) -> Document:
         _networks_section(results, counter),
         _training_section(results, counter),
         _genres_section(results, counter),
+        _confidence_section(results, counter),
         _data_section(results),
         _repeat_section(results),
     ]
@@ -64,7 +74,7 @@ def make_document(results: dict[str, Any]) -> Document:
         facts=_facts(results),
         sections=[s for s in sections if s is not None],
         footer=f"Made by wavemel {results['machine']['versions'].get('wavemel', '')} on "
-        f"{results['created']} from results.json alone (data {data['hash']}).",
+        f"{_moment(results['created'])} from results.json alone (data {data['hash']}).",
     )
 
 
@@ -89,8 +99,8 @@ def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
         ("clips used", f"{clips:,}"),
         ("test clips", f"{models[0]['n']:,}"),
     ]
-    if models[0]["n_groups"] is not None:
-        facts.append(("test groups", f"{models[0]['n_groups']:,}"))
+    if models[0]["n_groups"] not in (None, models[0]["n"]):
+        facts.append(("test artists", f"{models[0]['n_groups']:,}"))
     if results["folds"] > 1:
         facts.append(("test folds", f"{results['folds']}, pooled"))
     facts.append(("took", duration(results["seconds"])))
@@ -99,13 +109,7 @@ def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _results_section(results: dict[str, Any]) -> Section:
     parts: list[Part] = [table_1(results)]
-    if len(parts[0].groups) == 3 and not is_fma_small(results["data"]):  # type: ignore[union-attr]
-        parts.append(
-            Text(
-                "The paper's columns are of another data set (FMA-small, 8 genres): they stand here "
-                f"for reference and cannot be compared with figures on {results['data']['name']}."
-            )
-        )
+    parts += [Text(note) for note in [other_data_note(results)] if note]
     parts.append(Text(accuracy_note(len(results["models"][0]["classes"]))))
     for table in (track_table(results), pair_table(results)):
         if table is not None:
@@ -113,14 +117,44 @@ def _results_section(results: dict[str, Any]) -> Section:
     return Section("results", "Results", parts)
 
 
-def _networks_section(results: dict[str, Any], counter: Any) -> Section | None:
+def _networks_section(results: dict[str, Any], counter: Iterator[int]) -> Section | None:
     settings = settings_table(results)
     if settings is None:
         return None
-    return Section("networks", "Networks and settings", [settings])
+    charts: dict[str, Chart] = {}
+    for model in results["models"]:
+        if model["experiment"] is None:
+            continue
+        blocks = _blocks(model)
+        # Seeds and folds of one network share a drawing.
+        key = text_diagram(blocks)
+        if key in charts:
+            continue
+        name = paper_name(model) or model["name"]
+        title = f"Figure {next(counter)}. Architecture of {name}"
+        slug = f"architecture-{_slug(name)}"
+        charts[key] = _chart(slug, title, diagram.architecture(blocks), key)
+    intro = Text(
+        "Drawn from the modules that were trained. Beside each arrow: the shape for one clip; "
+        "wavemel describe prints every layer."
+    )
+    return Section("networks", "Networks", [intro, Charts(list(charts.values())), settings])
 
 
-def _training_section(results: dict[str, Any], counter: Any) -> Section | None:
+def _blocks(model: dict[str, Any]) -> list[Block]:
+    import torch
+
+    from wavemel.experiment import make_experiment, network_arguments
+    from wavemel.networks import build_network
+    from wavemel.networks.describe import block_diagram, input_shapes
+
+    experiment = make_experiment(model["experiment"], f"the results of {model['name']}")
+    with torch.device("meta"):
+        network = build_network(**network_arguments(experiment, len(model["classes"])))
+    return block_diagram(network, *input_shapes(network, experiment))
+
+
+def _training_section(results: dict[str, Any], counter: Iterator[int]) -> Section | None:
     trained = [m for m in results["models"] if m["history"]]
     if not trained:
         return None
@@ -129,8 +163,8 @@ def _training_section(results: dict[str, Any], counter: Any) -> Section | None:
     for key, what in _CAPTIONS.items():
         title = f"Figure {next(counter)}. {what[0].upper()}{what[1:]}"
         description = "; ".join(_curve_words(m, key) for m in trained)
-        svg = to_svg(figures.curves(results, key), f"curves-{key}", title, description)
-        charts.append(Chart(key.replace("_", "-"), title, svg))
+        figure = figures.curves(results, key)
+        charts.append(_chart(key.replace("_", "-"), title, figure, description))
     parts: list[Part] = [Charts(charts)]
     if runs > 1:
         parts.insert(
@@ -139,7 +173,7 @@ def _training_section(results: dict[str, Any], counter: Any) -> Section | None:
     return Section("training", "Training", parts)
 
 
-def _genres_section(results: dict[str, Any], counter: Any) -> Section:
+def _genres_section(results: dict[str, Any], counter: Iterator[int]) -> Section:
     models = results["models"]
     title = f"Figure {next(counter)}. F1 by genre"
     words = "; ".join(
@@ -150,29 +184,30 @@ def _genres_section(results: dict[str, Any], counter: Any) -> Section:
         )
         for m in models
     )
-    parts: list[Part] = [
-        Charts(
-            [
-                Chart(
-                    "per-class",
-                    title,
-                    to_svg(figures.per_class(models), "per-class", title, words),
-                    wide=True,
-                )
-            ]
-        )
-    ]
+    parts: list[Part] = [Charts([_chart("per-class", title, figures.per_class(models), words)])]
     matrices = []
+    look = figures.styles([m["name"] for m in models])
     for model in models:
         title = f"Figure {next(counter)}. Confusion matrix of {model['name']}"
         right = sum(row[i] for i, row in enumerate(model["confusion"]))
         words = f"{right:,} of {model['n']:,} test clips on the diagonal. {_worst(model)}"
-        slug = _slug(model["name"])
-        svg = to_svg(figures.confusion(model), f"confusion-{slug}", title, words)
-        matrices.append(Chart(f"confusion-{slug}", title, svg))
+        figure = figures.confusion(model, look[model["name"]]["color"])
+        matrices.append(_chart(f"confusion-{_slug(model['name'])}", title, figure, words))
     parts.append(Charts(matrices))
-    parts += [per_class_table(model) for model in models]
+    parts.append(per_class_table(models))
     return Section("genres", "Genres", parts)
+
+
+def _confidence_section(results: dict[str, Any], counter: Iterator[int]) -> Section:
+    parts: list[Part] = [confidence_table(results)]
+    models = [m for m in results["models"] if m.get("reliability")]
+    if models:
+        title = f"Figure {next(counter)}. Share right at the confidence stated (bins of {figures.FEWEST} clips or more)"
+        words = "On the dotted line stated confidence is right. " + "; ".join(
+            f"{m['name']}: calibration error {number(m['ece'])}" for m in models
+        )
+        parts.append(Charts([_chart("reliability", title, figures.reliability(models), words)]))
+    return Section("confidence", "Confidence", parts)
 
 
 def _data_section(results: dict[str, Any]) -> Section:
@@ -183,7 +218,7 @@ def _data_section(results: dict[str, Any]) -> Section:
         parts.append(
             Text(
                 f"The test figures pool {results['folds']} folds: every clip was tested once, by "
-                "networks that were trained without its fold. The counts below are of the first one."
+                "networks that were trained without its fold."
             )
         )
     if data["notes"]:
@@ -211,6 +246,14 @@ def _repeat_section(results: dict[str, Any]) -> Section:
         machine_table(results["machine"]),
     ]
     return Section("repeat", "Repeat it", parts)
+
+
+def _chart(name: str, title: str, figure: Figure, words: str) -> Chart:
+    return Chart(name, title, to_svg(figure, name, title, words), figure.get_figwidth())
+
+
+def _moment(created: str) -> str:
+    return created.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _seeds(results: dict[str, Any]) -> str:

@@ -24,18 +24,30 @@ class Table:
     numeric: frozenset[str] = frozenset()
     note: str = ""
     folded: bool = False
-    #: Column groups over the columns: (title, how many columns).
-    groups: tuple[tuple[str, int], ...] = ()
+    #: Column groups over the columns: title, how many columns, and what stands before their
+    #: names where a format has no groups.
+    groups: tuple[tuple[str, int, str], ...] = ()
+
+    @property
+    def edges(self) -> set[int]:
+        """Columns at which a group begins, the first one aside."""
+        ends = [sum(span for _, span, _ in self.groups[:i]) for i in range(len(self.groups))]
+        return set(ends[1:])
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure: ``name`` is its file name without suffix, ``svg`` the drawing."""
+    """A figure: ``name`` is its file name without suffix, ``svg`` the drawing, ``width`` in inches."""
 
     name: str
     caption: str
     svg: str
-    wide: bool = False
+    width: float
+
+    @property
+    def wide(self) -> bool:
+        """Whether it wants a row of its own."""
+        return self.width > 6
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,11 @@ class Charts:
     """Figures that stand side by side where there is room."""
 
     charts: list[Chart]
+
+    @property
+    def column(self) -> float:
+        """Width of a column in which the text of every figure stays readable, in CSS pixels."""
+        return 0.8 * 96 * max((c.width for c in self.charts if not c.wide), default=0.0)
 
 
 @dataclass(frozen=True)

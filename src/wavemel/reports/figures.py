@@ -22,6 +22,8 @@ CURVES = {
 # Colour alone must not tell two networks apart.
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+#: Fewer clips than these say nothing about the share that is right.
+FEWEST = 5
 _ORDER = {"wave": 0, "mel": 1, "combined": 2}
 
 
@@ -50,7 +52,7 @@ def curves(results: dict[str, Any], key: str) -> Figure:
     key : ``"training_loss"``, ``"validation_loss"`` or ``"validation_top1"``.
     """
     models = [m for m in results["models"] if m["history"]]
-    figure, axes = _figure(6.4, 4.0)
+    figure, axes = _figure(4.3, 3.4)
     look = styles([m["name"] for m in results["models"] if m["kind"] == "network"])
     low = high = None
     for model in models:
@@ -68,7 +70,7 @@ def curves(results: dict[str, Any], key: str) -> Figure:
             epochs,
             np.nanmean(table, axis=0),
             label=model["name"],
-            linewidth=2,
+            linewidth=1.8,
             markersize=4.5,
             markevery=max(1, len(epochs) // 8),
             **style,
@@ -88,40 +90,33 @@ def curves(results: dict[str, Any], key: str) -> Figure:
     title, label = CURVES[key]
     if key.endswith("top1"):
         axes.set_ylim(0, 1)
-        _reference(axes, 1 / classes, "one genre for all, if balanced")
+        _reference(axes, 1 / classes, f"guessing, 1 in {classes}")
     else:
+        guess = math.log(classes)
+        top = 1.12 * max(guess, high or 0.0)
         if low and high and high / low > 20:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.set_ylim(low / 1.1, top)
         else:
-            axes.set_ylim(bottom=0)
-        _reference(axes, math.log(classes), "equal odds")
+            axes.set_ylim(0, top)
+        _reference(axes, guess, "guessing")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=11, pad=26)
-    if models:
-        axes.legend(
-            loc="lower left",
-            bbox_to_anchor=(-0.01, 1.0),
-            ncols=min(len(models), 4),
-            frameon=False,
-            labelcolor=INK,
-            handlelength=2.8,
-            borderaxespad=0.2,
-            fontsize=9.5,
-        )
+    axes.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=11)
+    _legend(figure, axes)
     return figure
 
 
-def confusion(model: dict[str, Any]) -> Figure:
+def confusion(model: dict[str, Any], colour: str = SERIES[0]) -> Figure:
     """Draw a confusion matrix: a row a true genre, shaded by the share of that genre's clips."""
     counts = np.asarray(model["confusion"], dtype=float)
     classes = model["classes"]
     k = len(classes)
-    side = max(3.4, 0.46 * k + 1.9)
-    figure, axes = _figure(side + 0.4, side)
+    side = max(3.4, 0.4 * k + 1.9)
+    figure, axes = _figure(side + 0.3, side)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    colour = styles([model["name"]])[model["name"]]["color"]
     size = 9.5 if k <= 10 else 7.5
     for i in range(k):
         for j in range(k):
@@ -135,7 +130,7 @@ def confusion(model: dict[str, Any]) -> Figure:
                 ha="center",
                 va="center",
                 fontsize=size,
-                color=PAPER if shares[i, j] > 0.55 else (INK if counts[i, j] else MUTED),
+                color=PAPER if shares[i, j] > 0.8 else (INK if counts[i, j] else MUTED),
                 fontweight="bold" if i == j else "normal",
             )
     axes.set_xlim(0, k)
@@ -178,25 +173,17 @@ def per_class(models: Sequence[dict[str, Any]]) -> Figure:
     axes.set_xlim(-0.02, 1.02)
     axes.set_xlabel("F1")
     axes.tick_params(axis="y", length=0)
-    axes.legend(
-        loc="lower left",
-        bbox_to_anchor=(-0.01, 1.0),
-        ncols=min(len(models), 4),
-        frameon=False,
-        labelcolor=INK,
-        fontsize=9.5,
-        handletextpad=0.2,
-    )
+    _legend(figure, axes)
     return figure
 
 
 def reliability(models: Sequence[dict[str, Any]]) -> Figure:
     """Draw how often each model is right at the confidence it states."""
-    figure, axes = _figure(4.8, 4.4)
+    figure, axes = _figure(4.6, 4.8)
     look = styles([m["name"] for m in models])
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
     for model in models:
-        bins = [row for row in model["reliability"] if row["n"]]
+        bins = [row for row in model["reliability"] if row["n"] >= FEWEST]
         axes.plot(
             [row["confidence"] for row in bins],
             [row["accuracy"] for row in bins],
@@ -210,8 +197,33 @@ def reliability(models: Sequence[dict[str, Any]]) -> Figure:
     axes.set_aspect("equal")
     axes.set_xlabel("confidence stated")
     axes.set_ylabel("share right")
-    axes.legend(frameon=False, labelcolor=INK, fontsize=9.5, loc="upper left")
+    _legend(figure, axes)
     return figure
+
+
+def _legend(figure: Figure, axes: Axes) -> None:
+    """Name the series under the drawing, row by row."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not labels:
+        return
+    # As many columns as the longest name leaves room for.
+    wide = figure.get_figwidth()
+    columns = max(1, min(len(labels), int(wide / (0.55 + 0.075 * max(map(len, labels))))))
+    rows = -(-len(labels) // columns)
+    # matplotlib fills columns first; people read rows first.
+    order = [r * columns + c for c in range(columns) for r in range(rows)]
+    order = [i for i in order if i < len(labels)]
+    figure.legend(
+        [handles[i] for i in order],
+        [labels[i] for i in order],
+        loc="outside lower left",
+        ncols=columns,
+        frameon=False,
+        labelcolor=INK,
+        handlelength=2.6,
+        columnspacing=1.4,
+        fontsize=9.5,
+    )
 
 
 def _reference(axes: Axes, value: float, text: str) -> None:

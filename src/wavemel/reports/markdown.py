@@ -55,8 +55,10 @@ def _part(part: Part) -> list[str]:
 
 def _table(table: Table) -> list[str]:
     rule = ["---:" if column in table.numeric else "---" for column in table.columns]
+    before = [prefix for _, span, prefix in table.groups for _ in range(span)]
+    heads = [(before[i] if before else "") + column for i, column in enumerate(table.columns)]
     lines = [
-        _row([_text(column) or " " for column in table.columns]),
+        _row([_text(head) or " " for head in heads]),
         _row(rule),
         *(_row([_cell(cell) for cell in row]) for row in table.rows),
     ]
@@ -87,4 +89,4 @@ def _text(text: str) -> str:
     """Return text in which nothing is taken for markup, on one line."""
     text = re.sub(r"([\\`*_|<>#\[\]])", r"\\\1", " ".join(text.split()))
     # Between brackets of numbers no link can begin, and escapes only blur the source.
-    return re.sub(r"\\\[([-+–\d., ]+)\\\]", r"[\1]", text)
+    return re.sub(r"\\\[([-−–\d., ]+)\\\]", r"[\1]", text)

@@ -11,6 +11,8 @@ from wavemel.reports.wording import (
     interval,
     number,
     p_value,
+    paper_name,
+    percent,
     verdict,
 )
 
@@ -28,20 +30,19 @@ MOST_ROWS = 2000
 def table_1(results: dict[str, Any]) -> Table:
     """Return the paper's table 1, ours beside the paper's."""
     models = results["models"]
-    shown = any(m["name"] in PAPER and m["kind"] == "network" for m in models)
+    shown = any(paper_name(m) for m in models)
     best = {key: max(m[key] for m in models) for key, _ in HEADLINE}
     rows = []
     for model in models:
         row = [_name(model), *_figures(model, best)]
         if shown:
-            paper = PAPER.get(model["name"]) if model["kind"] == "network" else None
-            row += [Cell(number(v, 2)) for v in paper or (None,) * 4]
+            row += [Cell(number(v, 2)) for v in PAPER.get(paper_name(model), (None,) * 4)]
         rows.append(row)
     ours = tuple(label for _, label in HEADLINE)
-    theirs = tuple(f"paper's {label}" for label in _PAPER_COLUMNS) if shown else ()
-    groups: tuple[tuple[str, int], ...] = (("", 1), ("here, test clips", len(ours)))
+    theirs = _PAPER_COLUMNS if shown else ()
+    groups: tuple[tuple[str, int, str], ...] = (("", 1, ""), ("here", len(ours), ""))
     if shown:
-        groups += (("the paper, FMA-small", 4),)
+        groups += (("in the paper, on FMA-small", 4, "paper: "),)
     return Table(
         f"Table 1. Clip level: the {_clip(results)} of each of {models[0]['n']:,} test clips",
         ("model", *ours, *theirs),
@@ -79,7 +80,10 @@ def pair_table(results: dict[str, Any]) -> Table | None:
         [
             [
                 Cell(f"{pair['a']} − {pair['b']}"),
-                Cell(f"{pair['difference']:+.3f}", interval(pair["difference_ci95"])),
+                Cell(
+                    f"{pair['difference']:+.3f}".replace("-", "−"),
+                    interval(pair["difference_ci95"]),
+                ),
                 Cell(p_value(pair["mcnemar_p"])),
                 Cell(p_value(pair["permutation_p"])),
                 Cell(p_value(pair["holm_p"])),
@@ -93,25 +97,42 @@ def pair_table(results: dict[str, Any]) -> Table | None:
     )
 
 
-def per_class_table(model: dict[str, Any]) -> Table:
-    """Return precision, recall and F1 by genre of one model."""
-    numeric = ("precision", "recall", "F1", "clips")
+def confidence_table(results: dict[str, Any]) -> Table:
+    """Return how far each model's probabilities can be believed."""
+    keys = (("log_loss", "log loss"), ("brier", "Brier score"), ("ece", "calibration error"))
+    shown = [
+        (k, label) for k, label in keys if any(m.get(k) is not None for m in results["models"])
+    ]
+    labels = tuple(label for _, label in shown)
     return Table(
-        f"{model['name']} by genre",
-        ("genre", *numeric),
+        "Table 5. Stated probabilities, clip level",
+        ("model", *labels),
         [
-            [
-                Cell(genre),
-                Cell(number(row["precision"])),
-                Cell(number(row["recall"])),
-                Cell(number(row["f1"])),
-                Cell(f"{sum(counts):,}"),
-            ]
-            for genre, row, counts in zip(
-                model["classes"], model["per_class"], model["confusion"], strict=True
-            )
+            [_name(m), *(Cell(number(m.get(k)), interval(m.get(f"{k}_ci95"))) for k, _ in shown)]
+            for m in results["models"]
         ],
-        numeric=frozenset(numeric),
+        numeric=frozenset(labels),
+        note="Lower is better. Log loss in nats; the calibration error is the mean distance between "
+        "stated confidence and share right.",
+    )
+
+
+def per_class_table(models: list[dict[str, Any]]) -> Table:
+    """Return precision, recall and F1 by genre of every model."""
+    figures = ("precision", "recall", "F1")
+    rows = []
+    for i, genre in enumerate(models[0]["classes"]):
+        row = [Cell(genre), Cell(f"{sum(models[0]['confusion'][i]):,}")]
+        for model in models:
+            found = model["per_class"][i]
+            row += [Cell(number(found[key.lower()])) for key in figures]
+        rows.append(row)
+    return Table(
+        "Table 4. By genre, clip level",
+        ("genre", "clips", *figures * len(models)),
+        rows,
+        numeric=frozenset(("clips", *figures)),
+        groups=(("", 2, ""), *((m["name"], 3, f"{m['name']}: ") for m in models)),
     )
 
 
@@ -179,6 +200,7 @@ def settings_table(results: dict[str, Any]) -> Table | None:
             ["–" if m["parameters"] is None else f"{m['parameters']:,}" for m in models],
         ),
         row("training time", [duration(m["seconds"]) for m in models]),
+        row("of which waiting for data", [_waiting(m) for m in models]),
     ]
     return Table("How the networks were trained", ("", *(m["name"] for m in models)), rows)
 
@@ -222,8 +244,15 @@ def _trim(value: float) -> str:
 
 
 def _options(network: dict[str, Any]) -> str:
-    options = [f"{k} {v}" for k, v in network.items() if k != "name"]
-    return ", ".join([str(network.get("name", "–")), *options])
+    def flat(tree: dict[str, Any], before: str = "") -> list[str]:
+        options = []
+        for key, value in tree.items():
+            inner = flat(value, f"{before}{key}.") if isinstance(value, dict) else None
+            options += inner if inner is not None else [f"{before}{key} {value}"]
+        return options
+
+    rest = {k: v for k, v in network.items() if k != "name"}
+    return ", ".join([str(network.get("name", "–")), *flat(rest)])
 
 
 def _mel(tree: dict[str, Any]) -> str:
@@ -235,6 +264,15 @@ def _epochs(model: dict[str, Any]) -> str:
     asked = model["experiment"]["training"]["epochs"]
     ran = model["epochs"]
     return str(asked) if ran in (None, asked) else f"{ran} of {asked}"
+
+
+def _waiting(model: dict[str, Any]) -> str:
+    rows = [row for run in model["history"] for row in run]
+    waited = [row.get("data_wait_seconds") for row in rows]
+    seconds = sum(row.get("seconds") or 0.0 for row in rows)
+    if not seconds or None in waited:
+        return "–"
+    return percent(sum(waited) / seconds)
 
 
 def _best_epoch(best: list[int] | int | None) -> str:

@@ -22,12 +22,14 @@ def number(value: float | None, digits: int = 3) -> str:
 
 def interval(bounds: list[float] | tuple[float, float] | None, digits: int = 3) -> str:
     """Return a 95 % interval in brackets, or nothing."""
-    return "" if not bounds else f"[{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]"
+    return (
+        "" if not bounds else f"[{bounds[0]:.{digits}f}, {bounds[1]:.{digits}f}]".replace("-", "−")
+    )
 
 
 def percent(value: float) -> str:
     """Return a share as a percentage with one decimal."""
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}\u00a0%"
 
 
 def p_value(value: float | None) -> str:
@@ -52,6 +54,12 @@ def duration(seconds: float | None) -> str:
 def listing(items: list[str]) -> str:
     """Return ``a, b and c``."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def paper_name(model: dict[str, Any]) -> str:
+    """Return which of the paper's networks a model is (whatever its seed), or nothing."""
+    name = model["name"].partition(" (seed ")[0]
+    return name if model["kind"] == "network" and name in PAPER else ""
 
 
 def is_fma_small(data: dict[str, Any]) -> bool:
@@ -126,22 +134,36 @@ def headline(results: dict[str, Any]) -> tuple[str, list[str]]:
     return sentence, details
 
 
+def other_data_note(results: dict[str, Any]) -> str:
+    """Return that the paper's columns are of other data, where they stand and are."""
+    data = results["data"]
+    if is_fma_small(data) or not any(paper_name(m) for m in results["models"]):
+        return ""
+    return (
+        f"The paper's columns are of another data set (FMA-small, {PAPER_CLASSES} genres): they "
+        f"stand here for reference and cannot be compared with figures on {data['name']}."
+    )
+
+
 def accuracy_note(classes: int) -> str:
     """Return why the paper's accuracy is not top-1, with the figures for this many classes."""
-    idle, guess = 1 - 1 / classes, 1 - 2 * (1 - 1 / classes) / classes
-    implied = {name: 1 - PAPER_CLASSES * (1 - row[0]) / 2 for name, row in PAPER.items()}
+
+    def for_nothing(k: int) -> str:
+        idle, guess = 1 - 1 / k, 1 - 2 * (1 - 1 / k) / k
+        return f"answering “no” to every genre scores {number(idle)} and guessing {number(guess)}"
+
+    sets = [f"with the paper's {PAPER_CLASSES} genres {for_nothing(PAPER_CLASSES)}"]
+    if classes != PAPER_CLASSES:
+        sets.append(f"with the {classes} here {for_nothing(classes)}")
+    implied = [f"{1 - PAPER_CLASSES * (1 - row[0]) / 2:.2f}" for row in PAPER.values()]
     return (
         "The paper's accuracy is not top-1. Its equation counts true negatives: it is the "
         "one-vs-rest accuracy, averaged over genres. With K genres and one label a clip that is "
-        "1 − 2 (1 − top-1) / K, and so high whatever a network does: with the "
-        f"{classes} genres here, answering “no” to every genre scores {number(idle)} and guessing "
-        f"{number(guess)}. With the paper's 8 genres those are 0.875 and 0.781, and its "
-        + listing([f"{PAPER[n][0]:.2f} ({n})" for n in PAPER])
-        + " would mean a top-1 of "
-        + listing([f"{v:.2f}" for v in implied.values()])
-        + " – which its precision and recall of .67 to .69 contradict. So top-1 and macro "
-        "precision, recall and F1 are the headline here, and the paper's figure stands beside "
-        "them under its own name."
+        f"1 − 2 (1 − top-1) / K, high whatever a network does: {'; '.join(sets)}. Its "
+        + listing([f"{row[0]:.2f} ({name})" for name, row in PAPER.items()])
+        + f" would mean a top-1 of {listing(implied)}, which its precision and recall of 0.67 to "
+        "0.69 contradict. So top-1 and macro precision, recall and F1 are the headline here; the "
+        "paper's figure stands beside them under its own name."
     )
 
 
@@ -152,7 +174,11 @@ def _ranked(results: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def _range(model: dict[str, Any]) -> str:
     bounds = model["top1_ci95"]
-    return f" (95 % interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f} %)" if bounds else ""
+    return (
+        f" (95\u00a0% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}\u00a0%)"
+        if bounds
+        else ""
+    )
 
 
 def _beats(results: dict[str, Any], a: dict[str, Any], b: dict[str, Any]) -> bool:
@@ -161,7 +187,7 @@ def _beats(results: dict[str, Any], a: dict[str, Any], b: dict[str, Any]) -> boo
 
 
 def _points(value: float) -> str:
-    return f"{100 * abs(value):.1f} points"
+    return f"{100 * abs(value):.1f}\u00a0points"
 
 
 def _comparison(results: dict[str, Any], best: dict[str, Any], other: dict[str, Any]) -> str:
@@ -171,12 +197,12 @@ def _comparison(results: dict[str, Any], best: dict[str, Any], other: dict[str, 
         return f"{lead}, without a paired test."
     p, name = pair_p(pair)
     end = "significant" if is_significant(pair) else "not significant"
-    return f"{lead}, {end} (p {_equals(p)}{', ' + name if name else ''})."
+    return f"{lead}, {end} (p\u00a0{_equals(p)}{', ' + name if name else ''})."
 
 
 def _equals(p: float | None) -> str:
     text = p_value(p)
-    return text if text.startswith("<") else f"= {text}"
+    return text if text.startswith("<") else f"=\u00a0{text}"
 
 
 def _against_baseline(
@@ -195,4 +221,4 @@ def _against_baseline(
         return f"{start}: {where}, without a paired test."
     p, _ = pair_p(pair)
     end = "a significant difference" if is_significant(pair) else "no significant difference"
-    return f"{start}: {where}, {end} (p {_equals(p)})."
+    return f"{start}: {where}, {end} (p\u00a0{_equals(p)})."
