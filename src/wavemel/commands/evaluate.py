@@ -46,6 +46,9 @@ def evaluate(
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     for run, figures in found.items():
+        if "macro_average_precision" in figures:
+            _print_several(run, split, figures)
+            continue
         rows = [
             (title, _with_interval(figures, key), _with_interval(figures["track"], key))
             for title, key in ROWS
@@ -104,9 +107,30 @@ def print_results(results: dict[str, Any]) -> None:
     table(f"{results['title']}: {n} test clips{note}", headings, rows)
 
 
+def _print_several(run: str, split: str, figures: dict[str, Any]) -> None:
+    """Print the figures of a model of several genres a clip."""
+    track = figures["track"]
+    key = "macro_average_precision"
+    rows = [("macro average precision", _with_interval(figures, key), _with_interval(track, key))]
+    for title, key in (
+        ("macro ROC AUC", "macro_roc_auc"),
+        ("first answer is right", "top1"),
+        ("one-vs-rest accuracy", "one_vs_rest_accuracy"),
+        ("log loss", "log_loss"),
+    ):
+        rows.append((title, f"{figures[key]:.3f}", f"{track[key]:.3f}"))
+    scored = f"{figures['n_scored']} of {figures['n_classes']} genres can be scored"
+    table(f"{run}: {figures['n']} {split} clips, {scored}", ("figure", "clip", "track"), rows)
+
+
 def _with_interval(figures: dict[str, Any], key: str) -> str:
-    low, high = figures[f"{key}_ci95"]
-    return f"{figures[key]:.3f} [{low:.3f}, {high:.3f}]"
+    if figures[f"{key}_ci95"] is None:
+        # All clips are of one artist: nothing to draw an interval from.
+        return f"{figures[key]:.3f}"
+    interval = figures[f"{key}_ci95"]
+    # One artist alone gives no interval.
+    said = "[no interval]" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
+    return f"{figures[key]:.3f} {said}"
 
 
 def register(app: typer.Typer) -> None:

@@ -13,6 +13,7 @@ A row is a window; a path and start stand once.
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,7 +92,8 @@ def save_predictions(path: Path, table: pd.DataFrame, classes: Sequence[str]) ->
         if path.suffix == ".parquet":
             checked.to_parquet(part, index=False)
         else:
-            checked.to_csv(part, index=False, lineterminator="\n")
+            # All text in quotes: a lone carriage return in a name would else end the row.
+            checked.to_csv(part, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
@@ -111,14 +113,8 @@ def load_predictions(path: Path, classes: Sequence[str]) -> pd.DataFrame:
         if path.suffix == ".parquet":
             table = pd.read_parquet(path)
         else:
-            # A genre may be called "None" or "NA": only an empty field is missing.
-            table = pd.read_csv(
-                path,
-                dtype=dict.fromkeys(FACTS[:3], "string"),
-                keep_default_na=False,
-                na_values=[""],
-                float_precision="round_trip",
-            )
+            # As text: a genre may be called "None" or "NA", and Python's reading of a number is exact.
+            table = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
     except (ValueError, OSError) as error:
         # pandas' and pyarrow's own errors are kinds of ValueError.
         raise ModelError(f"{path} cannot be read as a table: {error}") from error

@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+
+from wavemel.evaluation.calibration_error import expected_calibration_error, reliability
+
+SEEDS = st.integers(0, 10_000)
+
+
+def random_case(seed, n=80, k=4):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, k, n), rng.dirichlet(np.ones(k), n)
+
+
+def test_error_worked_by_hand():
+    # Bins of a fifth: two clips at .7 (one right), one at .9 (right), one at 1 (wrong).
+    p = np.array([[0.7, 0.3], [0.3, 0.7], [0.9, 0.1], [0.0, 1.0]])
+    truth = [0, 0, 0, 0]
+    expected = 2 / 4 * abs(0.7 - 0.5) + 2 / 4 * abs(0.95 - 0.5)
+    assert expected_calibration_error(truth, p, bins=5) == pytest.approx(expected)
+
+
+@settings(deadline=None)
+@given(SEEDS)
+def test_diagram_equals_scikit_learns_curve(seed):
+    truth, p = random_case(seed)
+    rows = [row for row in reliability(truth, p) if row["n"]]
+    accuracy, confidence = calibration_curve(p.argmax(1) == truth, p.max(1), n_bins=15)
+    assert [row["accuracy"] for row in rows] == pytest.approx(accuracy.tolist())
+    assert [row["confidence"] for row in rows] == pytest.approx(confidence.tolist())
+
+
+@settings(deadline=None)
+@given(SEEDS)
+def test_error_is_the_diagrams_distance_from_the_diagonal(seed):
+    truth, p = random_case(seed)
+    rows = [row for row in reliability(truth, p, bins=7) if row["n"]]
+    assert sum(row["n"] for row in rows) == len(truth)
+    expected = sum(row["n"] * abs(row["confidence"] - row["accuracy"]) for row in rows) / len(truth)
+    assert expected_calibration_error(truth, p, bins=7) == pytest.approx(expected)
+
+
+def test_empty_bins_stay_in_the_diagram_without_figures():
+    rows = reliability([0], [[0.95, 0.05]], bins=10)
+    assert len(rows) == 10
+    assert rows[0] == {"low": 0.0, "high": 0.1, "confidence": None, "accuracy": None, "n": 0}
+    assert rows[9]["n"] == 1
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_error_of_a_calibrated_model_is_small_and_of_a_boaster_large(adaptive):
+    rng = np.random.default_rng(0)
+    confidence = rng.uniform(0.5, 1, 20_000)
+    truth = (rng.random(20_000) > confidence).astype(int)
+    honest = np.column_stack([confidence, 1 - confidence])
+    boaster = np.tile([0.99, 0.01], (20_000, 1))
+    assert expected_calibration_error(truth, honest, adaptive=adaptive) < 0.02
+    assert expected_calibration_error(truth, boaster, adaptive=adaptive) == pytest.approx(
+        0.24, abs=0.02
+    )
+
+
+def test_adaptive_bins_hold_equally_many_clips():
+    # All confidences lie in one bin of equal width, in which the two halves' faults cancel out.
+    n = 300
+    confidence = np.linspace(0.9401, 0.9999, n)
+    truth = np.where(np.arange(n) < n // 2, 0, np.arange(n) % 10 == 0).astype(int)
+    p = np.column_stack([confidence, 1 - confidence])
+    coarse = expected_calibration_error(truth, p)
+    fine = expected_calibration_error(truth, p, adaptive=True)
+    assert fine > coarse + 0.02
+
+
+@settings(deadline=None)
+@given(SEEDS)
+def test_order_of_clips_does_not_matter(seed):
+    truth, p = random_case(seed)
+    # One decimal, so that many confidences are equal.
+    p = np.floor(p * 10) / 10
+    p[:, 0] += 1 - p.sum(1)
+    order = np.random.default_rng(seed).permutation(len(truth))
+    for adaptive in (False, True):
+        assert expected_calibration_error(
+            truth[order], p[order], adaptive=adaptive
+        ) == pytest.approx(expected_calibration_error(truth, p, adaptive=adaptive))
