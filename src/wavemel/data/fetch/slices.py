@@ -21,6 +21,7 @@ from wavemel.data.fetch.download import check_space
 from wavemel.data.fetch.http import Retries, open_client
 from wavemel.data.fetch.ranges import RangeFile
 from wavemel.data.fetch.unpack import check_members, open_zip, read_member
+from wavemel.data.fetch.verify import verify_folder
 from wavemel.data.fma_tables import in_subset, keep_tracks, read_tracks
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError
@@ -126,6 +127,7 @@ def fetch_slice(
     """
     target = folder / slice_name(archive, per_genre, seed)
     if target.is_dir():
+        verify_folder(target / archive.stem)
         return target
     part = target.with_name(target.name + ".part")
     part.mkdir(parents=True, exist_ok=True)
