@@ -118,7 +118,10 @@ def test_same_results_give_the_same_bytes(
         assert a.read_bytes() == b.read_bytes(), a.name
 
 
-def test_results_json_holds_what_went_in(results: dict[str, Any], tmp_path: Path) -> None:
+def test_results_json_holds_what_went_in(
+    build_results: Callable[..., dict[str, Any]], tmp_path: Path
+) -> None:
+    results = build_results(skills={})
     results["models"][0]["log_loss"] = float("nan")
     results["models"][0]["top1_ci95"] = tuple(results["models"][0]["top1_ci95"])
     results["models"][0]["further"] = {"kept": 1}
