@@ -51,6 +51,10 @@ def compare(
         about = read_json(run / "run.json")
         if not about.get("finished"):
             raise ModelError(f"{run} is not finished: continue it with wavemel train --resume")
+        if about.get("labels", "genre") != "genre":
+            raise ModelError(
+                f"{run} tells several genres a clip: see its figures with wavemel evaluate {run}"
+            )
         name = about["name"] if len(seeds) == 1 else f"{about['name']} (seed {about['seed']})"
         grouped[name].append((run, about))
     abouts = [about for members in grouped.values() for _, about in members]

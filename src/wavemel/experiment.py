@@ -85,6 +85,9 @@ class Experiment:
     mel: MelConfig = field(default_factory=MelConfig)
     #: ``name`` in the registry, and fields of that network's own config.
     network: dict[str, Any] = field(default_factory=lambda: {"name": "wave"})
+    #: "genre": one of K, softmax. "genres": any of K, from the data's column ``genres`` (names
+    #: joined by "|"), a sigmoid for each and binary cross-entropy.
+    labels: Literal["genre", "genres"] = "genre"
     #: Augmentation -> its options, applied in this order, in training only.
     augment: dict[str, dict[str, Any]] = field(default_factory=dict)
     training: TrainingConfig = field(default_factory=TrainingConfig)
@@ -144,6 +147,11 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
         raise ConfigError(f"{where}: {error}") from error
     if not 0 <= experiment.evaluation.overlap < 1:
         raise ConfigError(f"{where}: evaluation.overlap must be at least 0 and under 1")
+    if experiment.labels == "genres" and experiment.training.sampling != "natural":
+        raise ConfigError(
+            f"{where}: clips of several genres cannot be drawn by genre: "
+            "use training.class_weights, or training.sampling=natural"
+        )
     for key in ("epochs", "batch_size"):
         if getattr(experiment.training, key) < 1:
             raise ConfigError(f"{where}: training.{key} must be at least 1")

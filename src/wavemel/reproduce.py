@@ -21,7 +21,7 @@ from wavemel.comparison import Entry, compare
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice, cross_validation
-from wavemel.errors import DataError, ModelError
+from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
 from wavemel.experiment import Experiment, config_set, load_experiment
 from wavemel.progress import track
@@ -62,6 +62,12 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
         The data or a config do not hold, or ``plan.to`` holds other work.
     """
     experiments = [load_experiment(f, plan.changes) for f in config_set(plan.configs)]
+    for experiment in experiments:
+        if experiment.labels != "genre":
+            raise ConfigError(
+                f"config {experiment.name!r} learns several genres a clip, which a comparison does "
+                "not cover: use wavemel train and wavemel evaluate"
+            )
     corpus = scan(open_corpus(plan.data), workers=plan.workers)
     choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
     datasets = [split_dataset(corpus, choice) for choice in choices]

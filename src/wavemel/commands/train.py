@@ -52,7 +52,12 @@ def train(
     from wavemel.training.dataset import prepare
     from wavemel.training.run import train as run_training
 
-    dataset = prepare(data, o.split_choice(split, split_seed, test_fold), workers=workers)
+    dataset = prepare(
+        data,
+        o.split_choice(split, split_seed, test_fold),
+        labels=experiment.labels,
+        workers=workers,
+    )
     folder = to or Path("runs") / f"{experiment.name}-{dataset.corpus.name}"
     about = dataset.about()
     typer.echo(about["split"])

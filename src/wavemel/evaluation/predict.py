@@ -17,7 +17,10 @@ from wavemel.runtime import keep_freed_memory, resolve_precision
 def predict(
     checkpoint: Checkpoint, rows: pd.DataFrame, *, device: str = "cpu", precision: str = "auto"
 ) -> pd.DataFrame:
-    """Return one row a window: path, artist, genre, start in seconds, and a probability a class.
+    """Return one row a window: path, artist, label, start in seconds, and a probability a class.
+
+    The label is the column ``genre``, or ``genres`` for a model of several
+    labels, whose probabilities are each genre's own and do not sum to 1.
 
     Windows are as long as what the network was trained on and overlap by
     ``evaluation.overlap``; the first one starts at 0 and is the clip that
@@ -34,6 +37,7 @@ def predict(
     settings = checkpoint.experiment.evaluation
     hop = audio.seconds * (1 - settings.overlap)
     model = checkpoint.model.to(device)
+    several = checkpoint.experiment.labels == "genres"
     bf16 = resolve_precision(precision, device) == "bf16"
 
     def all_windows() -> Iterator[tuple[int, float, np.ndarray]]:
@@ -52,8 +56,10 @@ def predict(
             torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16),
         ):
             logits = model(torch.from_numpy(np.stack(batch)).to(device))
-        # Softmax in float64: the rows are to sum to 1 when they are read back.
-        made.append(torch.softmax(logits.double(), 1).cpu().numpy())
+        # In float64: the rows of a softmax are to sum to 1 when they are read back.
+        logits = logits.double()
+        chances = torch.sigmoid(logits) if several else torch.softmax(logits, 1)
+        made.append(chances.cpu().numpy())
         batch.clear()
 
     for owner, start, samples in all_windows():
@@ -64,7 +70,8 @@ def predict(
             ask()
     if batch:
         ask()
-    table = rows.iloc[owners][["path", "artist", "genre"]].reset_index(drop=True)
+    table = rows.iloc[owners][["path", "artist", checkpoint.experiment.labels]]
+    table = table.reset_index(drop=True)
     table["start"] = starts
     probabilities = pd.DataFrame(
         np.concatenate(made), columns=[f"p_{name}" for name in checkpoint.classes]

@@ -17,9 +17,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from wavemel.checkpoint import load_checkpoint, read_json, write_json
+from wavemel.data.labels import encode
 from wavemel.data.table import as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
+from wavemel.evaluation.multilabel import evaluate_multilabel
 from wavemel.evaluation.predict import predict
 from wavemel.evaluation.predictions import load_predictions, save_predictions
 
@@ -68,6 +70,21 @@ def figures(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, An
     return {**made["clip"], "track": made["track"]}
 
 
+def figures_of_several(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return the figures of a model of several labels a clip, at clip level and under ``track``."""
+    columns = [f"p_{name}" for name in classes]
+    by_path = predictions.sort_values(["path", "start"], kind="stable").groupby("path", sort=True)
+    first = by_path.first()
+    truth = encode(first["genres"], classes, several=True)
+    made = {
+        level: evaluate_multilabel(
+            truth, values.to_numpy(np.float64), classes, groups=first["artist"]
+        )
+        for level, values in (("clip", first[columns]), ("track", by_path[columns].mean()))
+    }
+    return {**made["clip"], "track": made["track"]}
+
+
 def evaluate_run(
     folder: Path, split: str = "test", *, device: str = "cpu", again: bool = False
 ) -> dict[str, Any]:
@@ -90,8 +107,12 @@ def evaluate_run(
     if rows.empty:
         raise DataError(f"{folder} has no clips in the split {split!r}")
     predictions = predict(checkpoint, rows, device=device)
-    save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
-    result = figures(predictions, checkpoint.classes)
+    if checkpoint.experiment.labels == "genres":
+        predictions.to_csv(folder / f"predictions-{split}.csv", index=False)
+        result = figures_of_several(predictions, checkpoint.classes)
+    else:
+        save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
+        result = figures(predictions, checkpoint.classes)
     write_json(stored, result)
     return result
 

@@ -26,7 +26,7 @@ class GenreModel(nn.Module):
         super().__init__()
         self.front_end = front_end
         # Convolutions over few channels are several times as fast in this layout on a CPU.
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return logits."""

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from wavemel.data.cache import ClipSpec, DecodingStore, cached_store
+from wavemel.data.labels import encode
 from wavemel.data.scan import left_out, scan, usable
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice, leak_check, make_split
 from wavemel.data.table import SPLITS, Corpus, table_hash
+from wavemel.errors import DataError
 from wavemel.experiment import Experiment
 from wavemel.features.augment import ClipAugmentation, make_augmentations
 from wavemel.training.loader import Store
@@ -23,16 +25,25 @@ from wavemel.training.seeds import generator
 
 @dataclass(frozen=True)
 class Dataset:
-    """What training and evaluation read, and what a report must say about it."""
+    """What training and evaluation read, and what a report must say about it.
+
+    ``labels`` is the column that holds them: ``genre`` (one a clip) or
+    ``genres`` (several, joined by "|").
+    """
 
     corpus: Corpus
     table: pd.DataFrame
     left_out: pd.DataFrame
     split: str
+    labels: str = "genre"
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Genres in the order of the network's outputs."""
+        if self.labels == "genres":
+            # A genre that training never shows cannot be learnt, and its figures would be noise.
+            shown = self.part("training")["genres"].str.split("|")
+            return tuple(sorted({genre for several in shown for genre in several}))
         return tuple(sorted(self.table["genre"].unique()))
 
     @property
@@ -44,10 +55,9 @@ class Dataset:
         """Return the clips of one split."""
         return self.table[self.table["split"] == split]
 
-    def targets(self, rows: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Return the class index of each row, (n,)."""
-        index = {genre: i for i, genre in enumerate(self.classes)}
-        return np.array(rows["genre"].map(index), dtype=np.int64)
+    def targets(self, rows: pd.DataFrame) -> npt.NDArray[Any]:
+        """Return the class index of each row, (n,) int64, or for several labels (n, K) float32."""
+        return encode(rows[self.labels], self.classes, several=self.labels == "genres")
 
     def about(self) -> dict[str, Any]:
         """Return what run files and reports say of the data."""
@@ -64,7 +74,9 @@ class Dataset:
         }
 
 
-def prepare(data: str, choice: SplitChoice, *, workers: int | None = None) -> Dataset:
+def prepare(
+    data: str, choice: SplitChoice, *, labels: str = "genre", workers: int | None = None
+) -> Dataset:
     """Open, scan and split DATA.
 
     Raises
@@ -73,13 +85,28 @@ def prepare(data: str, choice: SplitChoice, *, workers: int | None = None) -> Da
         Nothing there, no usable clips, or a split that cannot be trained on.
     """
     corpus = scan(open_corpus(data), workers=workers)
-    return split_dataset(corpus, choice)
+    return split_dataset(corpus, choice, labels)
 
 
-def split_dataset(corpus: Corpus, choice: SplitChoice) -> Dataset:
-    """Split a scanned corpus; clips in no split (an unused fold) are left aside."""
-    table, description = make_split(corpus, usable(corpus.table), choice)
-    return Dataset(corpus, table, left_out(corpus.table), description)
+def split_dataset(corpus: Corpus, choice: SplitChoice, labels: str = "genre") -> Dataset:
+    """Split a scanned corpus; clips in no split (an unused fold) are left aside.
+
+    Raises
+    ------
+    DataError
+        as `make_split`; or the data have no column of several labels.
+    """
+    rows = usable(corpus.table)
+    if labels == "genres":
+        if "genres" not in corpus.table or corpus.table["genres"].isna().all():
+            raise DataError(
+                f"{corpus.name} has no column 'genres' (names joined by '|'), which this config learns"
+            )
+        # A clip without a single top genre may well have several others.
+        good = corpus.table["status"].isin(["ok", "unlabelled"])
+        rows = corpus.table[good & corpus.table["genres"].notna()]
+    table, description = make_split(corpus, rows, choice)
+    return Dataset(corpus, table, left_out(corpus.table), description, labels)
 
 
 def stores(data: Dataset, experiment: Experiment, *, cache: bool = True) -> tuple[Store, Store]:

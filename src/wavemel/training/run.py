@@ -153,7 +153,7 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
         saved = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
         changed = {
             key
-            for key in ("seed", "audio", "mel", "network", "augment")
+            for key in ("seed", "audio", "mel", "network", "labels", "augment")
             if saved[key] != _plain(experiment.as_dict())[key]
         }
         if changed:
@@ -175,6 +175,7 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
                 "name": experiment.name,
                 "network": experiment.network["name"],
                 "classes": list(data.classes),
+                "labels": data.labels,
                 "data": data.about(),
                 "seed": experiment.seed,
                 "finished": False,
@@ -240,10 +241,18 @@ def _logger(name: str, folder: Path) -> Logger:
 
 
 def _class_weights(how: str, data: Dataset, rows: Any) -> torch.Tensor | None:
-    """Return weights inversely proportional to how often each genre stands in training."""
+    """Return weights inversely proportional to how often each genre stands in training.
+
+    For several labels a clip: by how much more often a genre is absent than
+    present, at most 100.
+    """
     if how == "none":
         return None
-    counts: npt.NDArray[np.int64] = np.bincount(data.targets(rows), minlength=len(data.classes))
+    targets = data.targets(rows)
+    if targets.ndim == 2:
+        present = targets.sum(0)
+        return torch.from_numpy(np.minimum((len(targets) - present) / present, 100.0)).float()
+    counts: npt.NDArray[np.int64] = np.bincount(targets, minlength=len(data.classes))
     return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
 
 

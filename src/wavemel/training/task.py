@@ -51,23 +51,39 @@ class GenreTask(L.LightningModule):
         for augmentation in self.augmentations:
             waveforms = augmentation(waveforms, chance)
         logits = self.model(waveforms)
-        loss = F.cross_entropy(
+        loss = self.loss(
             logits,
             targets,
-            weight=self.class_weights,  # type: ignore[arg-type]
-            label_smoothing=self.experiment.training.label_smoothing,
+            self.class_weights,  # type: ignore[arg-type]
+            self.experiment.training.label_smoothing,
         )
         self._log("training", loss, logits, targets)
         return loss
+
+    def loss(
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        weights: Tensor | None = None,
+        smoothing: float = 0.0,
+    ) -> Tensor:
+        """Return cross-entropy for targets (B,), binary cross-entropy for targets (B, K)."""
+        if self.experiment.labels == "genre":
+            return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
+        smooth = targets * (1 - smoothing) + smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits, smooth, pos_weight=weights)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the plain cross-entropy and top-1 accuracy of one batch."""
         waveforms, targets = batch
         logits = self.model(waveforms)
-        self._log("validation", F.cross_entropy(logits, targets), logits, targets)
+        self._log("validation", self.loss(logits, targets), logits, targets)
 
     def _log(self, stage: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
-        top1 = (logits.argmax(1) == targets).float().mean()
+        best = logits.argmax(1)
+        # With several labels: how often the first answer is one of them.
+        right = best == targets if targets.ndim == 1 else targets.gather(1, best[:, None]) > 0
+        top1 = right.float().mean()
         self.log_dict(
             {f"{stage}_loss": loss.detach(), f"{stage}_top1": top1},
             on_step=False,
