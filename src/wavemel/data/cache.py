@@ -46,9 +46,9 @@ __all__ = [
 
 #: Raised whenever decoding or resampling gives other samples.
 VERSION = 1
-#: Disk that is left free for everybody else, in bytes.
 #: So few files are decoded before worker processes have started (theirs import torch).
 _FEW = 32
+#: Disk that is left free for everybody else, in bytes.
 _SPARE = 256 << 20
 #: Unfinished files older than this were left by a build that was killed, in seconds.
 _STALE = 24 * 3600
