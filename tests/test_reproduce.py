@@ -70,6 +70,19 @@ def test_everything_is_written(report: Path) -> None:
     assert len(found["pairs"]) == 3
 
 
+def test_the_papers_table_and_figures(report: Path) -> None:
+    page = (report / "report.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith("| wave"))
+    # Table 1's 1-D row: accuracy .89, precision, recall and F1 .69.
+    assert "0.89" in row
+    assert row.count("0.69") >= 3
+    for number in range(1, 7):
+        assert f"Figure {number}" in page
+    drawn = {p.stem for p in (report / "figures").glob("*.svg")}
+    assert len(drawn) >= 6
+    assert (report / "report.html").read_text().count("<svg") >= 6
+
+
 def test_figures_are_those_of_the_stored_predictions(report: Path) -> None:
     """From the predictions on disk, with scikit-learn alone."""
     model = results(report)["models"][0]
