@@ -134,6 +134,17 @@ def test_synthetic_data_are_announced_and_only_then(build_results: Build, made: 
             assert ("SYNTHETIC DATA" in text) == synthetic
 
 
+def test_split_and_leak_check_are_told(results: dict[str, Any], made: Document) -> None:
+    told = [row[1].text for row in tables(made)["Split and leak check"].rows]
+    assert told == [results["data"]["split"], results["data"]["leak"]]
+
+
+def test_nothing_is_bold_where_all_are_equal(results: dict[str, Any]) -> None:
+    for model in results["models"]:
+        model["top1"] = 0.5
+    assert not any(row[1].strong for row in table_1(results).rows)
+
+
 def test_what_was_left_out_is_listed(results: dict[str, Any], made: Document) -> None:
     assert "3 (2 duplicate and 1 short)" in words(made)
     table = left_out_table(results["data"])

@@ -60,6 +60,8 @@ def test_ahead_of_the_second_but_not_proven_against_the_third() -> None:
 
 def test_level_single_and_untested_models() -> None:
     assert say([model("a", 0.5), model("b", 0.5)], [])[0].startswith("a and b are level")
+    models = [model("a", 0.5), model("b", 0.5)]
+    assert "a and b are level (p = 1.000)" in say(models, [pair("a", "b", 0.0, 1.0)])[1]
     assert say([model("a", 0.5)], [])[0].startswith("a gets 50.0 %")
     sentence, details = say([model("a", 0.6), model("b", 0.5)], [])
     assert sentence.startswith("No significant difference")

@@ -26,6 +26,7 @@ from wavemel.reports.tables import (
     pair_table,
     per_class_table,
     settings_table,
+    split_table,
     table_1,
     track_table,
 )
@@ -212,8 +213,7 @@ def _confidence_section(results: dict[str, Any], counter: Iterator[int]) -> Sect
 
 def _data_section(results: dict[str, Any]) -> Section:
     data = results["data"]
-    parts: list[Part] = [Text(f"Split: {data['split'].rstrip('.')}.")]
-    parts.append(Text(f"Leak check: {(data['leak'] or 'nothing was found').rstrip('.')}."))
+    parts: list[Part] = [split_table(data)]
     if results["folds"] > 1:
         parts.append(
             Text(

@@ -104,6 +104,8 @@ def curves(results: dict[str, Any], key: str) -> Figure:
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    longest = max((len(run) for model in models for run in model["history"]), default=1)
+    axes.set_xlim(0.5 if longest < 10 else 0, longest + (0.5 if longest < 10 else 1))
     axes.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=11)
     _legend(figure, axes)
     return figure
@@ -131,7 +133,7 @@ def confusion(model: dict[str, Any], colour: str = SERIES[0]) -> Figure:
                 va="center",
                 fontsize=size,
                 color=PAPER if shares[i, j] > 0.8 else (INK if counts[i, j] else MUTED),
-                fontweight="bold" if i == j else "normal",
+                fontweight="bold" if i == j and counts[i, j] else "normal",
             )
     axes.set_xlim(0, k)
     axes.set_ylim(k, 0)

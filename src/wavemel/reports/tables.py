@@ -31,7 +31,7 @@ def table_1(results: dict[str, Any]) -> Table:
     """Return the paper's table 1, ours beside the paper's."""
     models = results["models"]
     shown = any(paper_name(m) for m in models)
-    best = {key: max(m[key] for m in models) for key, _ in HEADLINE}
+    best = _best(models)
     rows = []
     for model in models:
         row = [_name(model), *_figures(model, best)]
@@ -59,7 +59,7 @@ def track_table(results: dict[str, Any]) -> Table | None:
     models = [m for m in results["models"] if m["track"]]
     if not models:
         return None
-    best = {key: max(m["track"][key] for m in models) for key, _ in HEADLINE}
+    best = _best([m["track"] for m in models])
     labels = tuple(label for _, label in HEADLINE)
     return Table(
         "Table 2. Track level: probabilities averaged over windows of the whole track",
@@ -134,6 +134,12 @@ def per_class_table(models: list[dict[str, Any]]) -> Table:
         numeric=frozenset(("clips", *figures)),
         groups=(("", 2, ""), *((m["name"], 3, f"{m['name']}: ") for m in models)),
     )
+
+
+def split_table(data: dict[str, Any]) -> Table:
+    """Return how the data were split, and whether that leaks."""
+    rows = [("split", data["split"]), ("leak check", data["leak"] or "nothing was found")]
+    return Table("Split and leak check", ("", "finding"), [[Cell(a), Cell(b)] for a, b in rows])
 
 
 def count_table(data: dict[str, Any]) -> Table:
@@ -222,7 +228,7 @@ def _name(model: dict[str, Any]) -> Cell:
     return Cell(model["name"], "baseline" if model["kind"] == "baseline" else "")
 
 
-def _figures(figures: dict[str, Any], best: dict[str, float]) -> list[Cell]:
+def _figures(figures: dict[str, Any], best: dict[str, float | None]) -> list[Cell]:
     return [
         Cell(
             number(figures[key]),
@@ -231,6 +237,12 @@ def _figures(figures: dict[str, Any], best: dict[str, float]) -> list[Cell]:
         )
         for key, _ in HEADLINE
     ]
+
+
+def _best(levels: list[dict[str, Any]]) -> dict[str, float | None]:
+    """Return the highest figure of each column, where they differ."""
+    columns = {key: [level[key] for level in levels] for key, _ in HEADLINE}
+    return {key: max(v) if len(set(v)) > 1 else None for key, v in columns.items()}
 
 
 def _clip(results: dict[str, Any]) -> str:

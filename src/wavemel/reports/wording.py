@@ -196,6 +196,8 @@ def _comparison(results: dict[str, Any], best: dict[str, Any], other: dict[str, 
     if pair is None:
         return f"{lead}, without a paired test."
     p, name = pair_p(pair)
+    if best["top1"] == other["top1"]:
+        return f"{best['name']} and {other['name']} are level (p\u00a0{_equals(p)})."
     end = "significant" if is_significant(pair) else "not significant"
     return f"{lead}, {end} (p\u00a0{_equals(p)}{', ' + name if name else ''})."
 
