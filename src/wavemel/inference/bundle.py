@@ -1,0 +1,133 @@
+"""An exported model on disk: a folder with ``model.onnx`` and a ``model.json`` that says what it is.
+
+``NAME.onnx`` beside ``NAME.json`` is the same without a folder of its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wavemel.errors import ModelError
+from wavemel.inference.frontend import MelSettings
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What ``model.json`` says.
+
+    ``id``: short hash of the weights. ``classes``: genres in the order of the
+    graph's outputs, log-probabilities (B, classes). ``rate`` in Hz,
+    ``seconds`` of a window, ``overlap`` the share by which neighbouring windows
+    overlap. ``inputs``, ``mel``: see `FrontEnd`. ``dynamic_length``: whether
+    windows may be of another length. ``temperature`` divides the
+    log-probabilities (calibration; 1 changes nothing). Below ``unsure_below``
+    the answer counts as unsure. ``precision``: float32 or int8. ``sha256`` of
+    the graph's file. ``about``: data, licence, notes, figures.
+    """
+
+    name: str
+    id: str
+    classes: tuple[str, ...]
+    rate: int
+    seconds: float
+    overlap: float
+    inputs: tuple[str, ...]
+    sha256: str
+    mel: MelSettings | None = None
+    dynamic_length: bool = False
+    temperature: float = 1.0
+    unsure_below: float = 0.0
+    precision: str = "float32"
+    about: dict[str, Any] = field(default_factory=dict)
+    format: int = FORMAT
+
+    @property
+    def label(self) -> str:
+        """Name and id, as results and tables show them."""
+        return f"{self.name}@{self.id}"
+
+    @property
+    def samples(self) -> int:
+        """Samples of one window."""
+        return round(self.rate * self.seconds)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, ready for JSON."""
+        return {"format": self.format, **dataclasses.asdict(self)}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model's description and where its graph lies."""
+
+    description: ModelDescription
+    graph: Path
+
+    def read_graph(self) -> bytes:
+        """Return the graph's bytes; raise ModelError where they are not those that were exported."""
+        try:
+            data = self.graph.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.graph} cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != self.description.sha256:
+            raise ModelError(
+                f"{self.graph} is not the file that {self.description.name}'s description names "
+                "(its checksum differs): export or fetch the model again"
+            )
+        return data
+
+
+def bundle_files(path: Path) -> tuple[Path, Path]:
+    """Return (graph, description) of a bundle given by its folder or by one of its files."""
+    if path.is_dir():
+        return path / "model.onnx", path / "model.json"
+    stem = path.with_suffix("") if path.suffix in (".onnx", ".json") else path
+    return stem.with_name(stem.name + ".onnx"), stem.with_name(stem.name + ".json")
+
+
+def read_bundle(path: str | os.PathLike[str]) -> Bundle:
+    """Read a bundle's description; the graph is read, and checked, when it is needed.
+
+    Raises
+    ------
+    ModelError
+        There is no bundle at ``path``, or its description does not hold.
+    """
+    path = Path(path)
+    graph, about = bundle_files(path)
+    for file in (about, graph):
+        if not file.is_file():
+            raise ModelError(f"{path} holds no exported model: {file.name} is missing")
+    try:
+        tree = json.loads(about.read_text("utf-8"))
+        return Bundle(_description(tree), graph)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{about} is not JSON: {error}") from error
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ModelError(f"{about} does not describe a model: {error}") from error
+
+
+def _description(tree: dict[str, Any]) -> ModelDescription:
+    if tree.get("format") != FORMAT:
+        raise ValueError(f"it is of format {tree.get('format')!r}, not {FORMAT}")
+    known = {f.name for f in dataclasses.fields(ModelDescription)}
+    # A later minor version may say more; what decides the answer has a new format number.
+    values = {key: value for key, value in tree.items() if key in known}
+    for key in ("classes", "inputs"):
+        values[key] = tuple(values[key])
+    if values.get("mel") is not None:
+        values["mel"] = MelSettings(**values["mel"])
+    made = ModelDescription(**values)
+    if not made.classes or made.rate < 1 or not made.seconds > 0 or not 0 <= made.overlap < 1:
+        raise ValueError("classes, rate, seconds or overlap are out of range")
+    if not made.temperature > 0:
+        raise ValueError("temperature must be positive")
+    return made

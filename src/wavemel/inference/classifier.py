@@ -1,0 +1,86 @@
+"""One model, ready to classify whatever is given: a path, samples, a stream, a library."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import BinaryIO
+
+import numpy as np
+
+from wavemel.inference.bundle import ModelDescription
+from wavemel.inference.file import File2Result
+from wavemel.inference.models import find_model
+from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.inference.reading import Reading
+from wavemel.inference.result import TrackResult
+from wavemel.inference.windows import ArrayStream
+
+
+class Classifier:
+    """A loaded model; see `wavemel.load`.
+
+    Parameters
+    ----------
+    model : name of a known model, or path of an exported one; the default model without.
+    threads : cores that the network may use.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or it cannot be loaded.
+    """
+
+    def __init__(self, model: str | PathLike[str] | None = None, *, threads: int = 1) -> None:
+        self._network = Windows2Probabilities(find_model(model), threads)
+
+    @property
+    def description(self) -> ModelDescription:
+        """What the model says of itself."""
+        return self._network.description
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The genres that the model tells apart."""
+        return self.description.classes
+
+    def files(
+        self, reading: Reading | None = None, min_confidence: float | None = None
+    ) -> File2Result:
+        """Return the ladder's rung from file to result, with settings of its own."""
+        return File2Result(self._network, reading, min_confidence)
+
+    def classify(
+        self,
+        audio: str | PathLike[str] | BinaryIO | bytes | np.ndarray,
+        rate: int | None = None,
+        *,
+        whole: bool = False,
+        seconds: float | None = None,
+        tolerance: float = 0.05,
+        min_confidence: float | None = None,
+    ) -> TrackResult:
+        """Classify one track.
+
+        Parameters
+        ----------
+        audio : a path, the bytes of a file, a binary stream, or samples, (n,) or (n, channels).
+        rate : Hz, of samples; left out for everything else.
+        whole, seconds, tolerance : how much to read; see `Reading`.
+        min_confidence : below this probability the answer is unsure; the model's own
+            threshold by default.
+
+        Raises
+        ------
+        AudioError
+            Nothing can be decoded.
+        ValueError
+            Samples without a rate or of an impossible shape, or options that exclude each other.
+        """
+        ask = self.files(Reading(whole, seconds, tolerance), min_confidence)
+        if isinstance(audio, np.ndarray):
+            if rate is None:
+                raise ValueError("samples need their rate: classify(samples, rate)")
+            return ask.stream(ArrayStream(audio, rate), "<samples>")
+        if rate is not None:
+            raise ValueError("rate is for samples: files know their own")
+        return ask(audio)

@@ -1,0 +1,202 @@
+"""File -> result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from wavemel.audio.decode import Source, Stream, name_of, open_stream
+from wavemel.audio.load import Window
+from wavemel.audio.sndfile import SndfileStream
+from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
+from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.inference.reading import FIRST, STEP, Reading, error_bound, spread_out
+from wavemel.inference.result import Probabilities2Result, TrackResult
+from wavemel.inference.windows import ArrayStream, Samples2Windows
+
+#: From this share of a track on, reading it in one go is cheaper than the rest in pieces.
+_NEARLY_ALL = 0.7
+
+
+@dataclass
+class _Heard:
+    """What has been read of a track so far: all windows, and those of them that are not silent."""
+
+    read: list[tuple[float, float]] = field(default_factory=list)
+    stretches: list[tuple[float, float]] = field(default_factory=list)
+    rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    silent: int = 0
+    loudest: float = -np.inf
+    end: float = 0.0
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        return np.concatenate(self.rows)
+
+    @property
+    def count(self) -> int:
+        return len(self.stretches)
+
+    def seconds(self) -> float:
+        """How much of the track the windows cover, overlaps counted once."""
+        covered = end = 0.0
+        for first, last in sorted(self.read):
+            covered += max(0.0, last - max(first, end))
+            end = max(end, last)
+        return covered
+
+
+class File2Result:
+    """Classify tracks, one at a time.
+
+    Parameters
+    ----------
+    network : windows -> probabilities.
+    reading : how much to read of each.
+    min_confidence : see `Probabilities2Result`.
+    """
+
+    def __init__(
+        self,
+        network: Windows2Probabilities,
+        reading: Reading | None = None,
+        min_confidence: float | None = None,
+    ) -> None:
+        model = network.description
+        self.network = network
+        self.reading = reading or Reading()
+        self.windows = Samples2Windows(model.rate, model.seconds, model.overlap)
+        self.result = Probabilities2Result(model, min_confidence)
+
+    def __call__(self, source: Source) -> TrackResult:
+        """Classify a file: a path, ``archive.zip!/member``, bytes or a binary stream.
+
+        Raises
+        ------
+        AudioError
+            as `wavemel.audio.decode.decode`.
+        """
+        with open_stream(source) as stream:
+            return self.stream(stream, name_of(source))
+
+    def stream(self, stream: Stream, name: str) -> TrackResult:
+        """Classify an open stream."""
+        total = stream.announced / stream.rate
+        starts = self.windows.starts(total)
+        # A decoder that cannot seek exactly would decode from the beginning for every window.
+        seekable = isinstance(stream, SndfileStream | ArrayStream)
+        heard = None
+        if not self.reading.whole and seekable and len(starts) > self._fewest():
+            heard = self._some(stream, starts)
+        whole = heard is None
+        if heard is None:
+            _rewind(stream)
+            heard = self._all(stream, name)
+            total = heard.end
+        return self._made(stream, name, heard, total, whole)
+
+    def _fewest(self) -> int:
+        if self.reading.seconds is None:
+            return FIRST
+        return max(1, int(self.reading.seconds / self.windows.seconds))
+
+    def _some(self, stream: Stream, starts: list[float]) -> _Heard | None:
+        """Read windows until the answer is good enough; None where all must be read."""
+        heard = _Heard()
+        order = spread_out(len(starts))
+        wanted = self._fewest()
+        most = int(_NEARLY_ALL * len(starts) * (1 - self.windows.overlap))
+        while True:
+            batch = []
+            for _ in range(wanted):
+                window = self.windows.at(stream, starts[next(order)])
+                if window is None:
+                    return None  # the header promised more than there is
+                batch.append(window)
+            self._hear(heard, batch)
+            if heard.count == 0:
+                return None  # nothing but silence yet: the rest decides
+            if self.reading.seconds is not None:
+                return heard
+            if error_bound(heard.probabilities, len(starts)) <= self.reading.tolerance:
+                return heard
+            wanted = STEP
+            if len(heard.read) + wanted > most:
+                return None
+
+    def _all(self, stream: Stream, name: str) -> _Heard:
+        heard = _Heard()
+        for batch in _batches(self.windows.whole(stream, name), self.network.batch):
+            self._hear(heard, batch)
+        return heard
+
+    def _hear(self, heard: _Heard, batch: list[Window]) -> None:
+        """Ask the network about windows; those without sound have no vote."""
+        audible = []
+        for window in batch:
+            heard.end = max(heard.end, window.start + window.filled)
+            heard.read.append((window.start, window.start + window.filled))
+            filled = window.samples[: max(1, round(window.filled * self.windows.rate))]
+            level = loudness_db(filled)
+            heard.loudest = max(heard.loudest, level)
+            if level < SILENCE_DB:
+                heard.silent += 1
+            else:
+                audible.append(window)
+        if audible:
+            heard.rows.append(self.network(np.stack([w.samples for w in audible])))
+            heard.stretches += [(w.start, w.start + w.filled) for w in audible]
+
+    def _made(
+        self, stream: Stream, name: str, heard: _Heard, total: float, whole: bool
+    ) -> TrackResult:
+        notes = []
+        if total < self.windows.seconds:
+            notes.append(
+                f"{total:.1f} s, shorter than the {self.windows.seconds:g} s that the model hears"
+            )
+        if not stream.complete:
+            notes.append("damaged or cut short: only what decodes is classified")
+        if stream.replaced:
+            notes.append(f"{stream.replaced} samples are no finite numbers and count as 0")
+        if heard.count == 0:
+            said = (
+                "digital silence" if np.isneginf(heard.loudest) else f"{heard.loudest:.0f} dB RMS"
+            )
+            notes.append(f"silent ({said}): there is nothing to classify")
+        elif heard.silent:
+            notes.append(f"{heard.silent} of {heard.silent + heard.count} windows are silent")
+        genres = self.result.genres(heard.probabilities.mean(axis=0)) if heard.count else ()
+        timeline = self.result.timeline(heard.stretches, heard.probabilities) if heard.count else ()
+        return TrackResult(
+            genres=genres,
+            unsure=self.result.unsure(genres) or total < MIN_SECONDS,
+            timeline=timeline,
+            model=self.network.description.label,
+            seconds=total,
+            seconds_read=total if whole else heard.seconds(),
+            whole=whole,
+            complete=stream.complete,
+            notes=tuple(notes),
+        )
+
+
+def _rewind(stream: Stream) -> None:
+    """Go back to the beginning, and forget what an earlier reading found amiss."""
+    stream.seek(0)
+    if isinstance(stream, SndfileStream):
+        stream.complete, stream.replaced = True, 0
+
+
+def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
+    batch: list[Window] = []
+    for window in windows:
+        batch.append(window)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,83 @@
+"""Which model is meant, and where it lies: a path, the user's models, or those that come with wavemel."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wavemel.errors import ModelError
+from wavemel.inference.bundle import Bundle, bundle_files, read_bundle
+from wavemel.registry import suggest
+
+#: Models that are part of the installation.
+SHIPPED = Path(__file__).parents[1] / "models"
+
+
+def local_models() -> Path:
+    """Return the folder of the user's models: ``$WAVEMEL_MODELS``, else the system's place for such."""
+    given = os.environ.get("WAVEMEL_MODELS")
+    if given:
+        return Path(given).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("wavemel")) / "models"
+
+
+def list_models() -> dict[str, Path]:
+    """Return name -> place of every model at hand; the user's go before shipped ones of the same name."""
+    found: dict[str, Path] = {}
+    for folder in (SHIPPED, local_models()):
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir() or entry.suffix == ".onnx":
+                graph, about = bundle_files(entry)
+                if graph.is_file() and about.is_file():
+                    found[entry.name if entry.is_dir() else entry.stem] = entry
+    return found
+
+
+def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
+    """Return a model given by path or name; without either, the default one.
+
+    The default is ``$WAVEMEL_MODEL``, else the shipped model, else the user's
+    only one.
+
+    Raises
+    ------
+    ModelError
+        There is none, or which one is meant is open.
+    """
+    model = model or os.environ.get("WAVEMEL_MODEL") or None
+    known = list_models()
+    if model is None:
+        return read_bundle(_default(known))
+    name = os.fspath(model)
+    path = Path(name).expanduser()
+    if path.is_dir() or path.is_file() or path.with_name(path.name + ".onnx").is_file():
+        return read_bundle(path)
+    if name in known:
+        return read_bundle(known[name])
+    if os.sep in name or path.suffix in (".onnx", ".json"):
+        raise ModelError(f"there is no model at {name}")
+    raise ModelError(
+        f"there is no model called {name!r}{suggest(name, known) if known else ''}: "
+        "make one with 'wavemel export RUN --name NAME', or give the path of an exported one"
+    )
+
+
+def _default(known: dict[str, Path]) -> Path:
+    shipped = [path for path in known.values() if path.parent == SHIPPED]
+    candidates = shipped or list(known.values())
+    if len(candidates) == 1:
+        return candidates[0]
+    if candidates:
+        raise ModelError(
+            f"which model? Say --model with one of: {', '.join(sorted(known))} (or set WAVEMEL_MODEL)"
+        )
+    raise ModelError(
+        "there is no model yet: train one with 'wavemel train', then "
+        "'wavemel export RUN --name NAME' makes it known to 'wavemel classify'"
+    )

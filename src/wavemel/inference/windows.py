@@ -1,0 +1,123 @@
+"""Samples -> windows: where they lie in a track, and reading one, some or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from wavemel.audio.decode import Stream
+from wavemel.audio.load import Window, stream_windows, stretch_at
+from wavemel.audio.mix import clean
+from wavemel.audio.resample import fit
+from wavemel.inference.frontend import FloatArray
+
+#: As in `wavemel.audio.load`: a last, moved-back window must show this share of a hop anew.
+_UNSEEN = 0.25
+#: A window that comes out this much shorter than asked for has met the end of the file.
+_SHORT = 0.99
+
+
+@dataclass(frozen=True)
+class Samples2Windows:
+    """Windows of ``seconds`` at ``rate`` Hz, neighbours overlapping by the share ``overlap``."""
+
+    rate: int
+    seconds: float
+    overlap: float
+
+    @property
+    def size(self) -> int:
+        """Samples of a window."""
+        return round(self.seconds * self.rate)
+
+    @property
+    def hop(self) -> float:
+        """Seconds from window to window."""
+        return self.seconds * (1 - self.overlap)
+
+    def starts(self, total: float) -> list[float]:
+        """Return where the windows of a track of ``total`` seconds begin, as `whole` reads them."""
+        samples, step = round(total * self.rate), round(self.hop * self.rate)
+        if samples < self.size:
+            return [0.0]
+        count = 1 + (samples - self.size) // step
+        starts = [i * step / self.rate for i in range(count)]
+        if samples - ((count - 1) * step + self.size) >= _UNSEEN * step:
+            starts.append((samples - self.size) / self.rate)
+        return starts
+
+    def whole(self, stream: Stream, name: str) -> Iterator[Window]:
+        """Yield all windows of a stream that stands at its beginning, in order."""
+        return stream_windows(stream, self.rate, seconds=self.seconds, hop=self.hop, name=name)
+
+    def at(self, stream: Stream, start: float) -> Window | None:
+        """Return the window at ``start`` seconds; None where the stream ends before its end."""
+        # stretch_at() does not seek where it begins with the file's first sample.
+        stream.seek(0)
+        samples = stretch_at(stream, self.rate, start, self.seconds)
+        if len(samples) < _SHORT * self.size:
+            return None
+        return Window(start, fit(samples, self.size), self.seconds)
+
+
+class ArrayStream:
+    """Samples in memory, behind the interface of a decoder; see `wavemel.audio.decode.Stream`.
+
+    Parameters
+    ----------
+    samples : (n,) or (n, channels), float in -1..1 or integer of full scale; channels-first
+        arrays are recognised by their shape.
+    rate : Hz.
+
+    Raises
+    ------
+    ValueError
+        Empty, of another shape or type, or with an impossible rate.
+    """
+
+    #: Longer stretches than this are not handed on at once.
+    _BLOCK = 1 << 20
+
+    def __init__(self, samples: np.ndarray, rate: int) -> None:
+        samples = np.asarray(samples)
+        if samples.ndim not in (1, 2) or not samples.size:
+            raise ValueError(f"samples must be (n,) or (n, channels), not {samples.shape}")
+        if rate < 1 or rate != int(rate):
+            raise ValueError(f"rate must be a positive whole number of Hz, not {rate}")
+        mono: FloatArray
+        if np.issubdtype(samples.dtype, np.integer):
+            scale = float(np.iinfo(samples.dtype).max) + 1
+            # Unsigned audio has its zero in the middle.
+            middle = scale / 2 if samples.dtype.kind == "u" else 0.0
+            samples = (samples.astype(np.float64) - middle) / (middle or scale)
+        elif not np.issubdtype(samples.dtype, np.floating):
+            raise ValueError(f"samples must be float or integer, not {samples.dtype}")
+        if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
+            samples = samples.T
+        self.channels = 1 if samples.ndim == 1 else samples.shape[1]
+        with np.errstate(over="ignore"):
+            mono = (samples if samples.ndim == 1 else samples.mean(axis=1)).astype(np.float32)
+        self.replaced = clean(mono)
+        self._samples = mono
+        self.rate = int(rate)
+        self.announced = len(mono)
+        self.complete = True
+        self._position = 0
+
+    def seek(self, frame: int) -> int:
+        """Go to ``frame``; return where the next block begins."""
+        self._position = max(0, min(frame, self.announced))
+        return self._position
+
+    def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
+        """Yield blocks until ``frames`` have come, or the samples end."""
+        end = self.announced if frames is None else min(self.announced, self._position + frames)
+        while self._position < end:
+            first = self._position
+            self._position = min(end, first + self._BLOCK)
+            yield self._samples[first : self._position]
+
+    def close(self) -> None:
+        """Nothing to release."""

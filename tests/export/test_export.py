@@ -1,0 +1,163 @@
+"""Exported models: they answer as torch does, and say what they are."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from tiny_model import CLASSES, save_run, sounds, tiny_model
+
+from wavemel.errors import ModelError
+from wavemel.export import Options, export
+from wavemel.inference.bundle import read_bundle
+from wavemel.inference.models import find_model, list_models
+from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.networks import NETWORKS
+
+NETWORK = {"name": "mel", "filters": 4, "dense": [8]}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder that tests only read."""
+    folder = tmp_path_factory.mktemp("export") / "run"
+    save_run(folder, NETWORK)
+    return folder
+
+
+@pytest.fixture
+def exported(tmp_path: Path) -> Path:
+    """An exported model that a test may change."""
+    return tiny_model(tmp_path)
+
+
+@pytest.mark.parametrize("front_end", ["beside", "inside"])
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_every_network_answers_as_in_torch(name: str, front_end: str, tmp_path: Path) -> None:
+    model, _ = save_run(tmp_path / "run", {"name": name})
+    made = export(tmp_path / "run", Options(name="m", front_end=front_end), tmp_path / "m")
+    assert made.difference < 1e-4
+    d = made.bundle.description
+    assert d.classes == CLASSES
+    assert d.inputs == (("samples",) if front_end == "inside" else model.front_end.inputs)
+    ask = Windows2Probabilities(made.bundle)
+    for batch in (1, 5):
+        x = sounds(batch, 1.0, seed=batch)
+        with torch.inference_mode():
+            expected = torch.softmax(model(torch.from_numpy(x)).double(), 1).numpy()
+        assert np.abs(ask(x) - expected).max() < 1e-4
+    assert np.ptp(expected, axis=0).max() > 0.1  # the answers compared do differ
+
+
+@pytest.mark.parametrize(
+    ("network", "dynamic"),
+    [(NETWORK, True), ({"name": "wave", "summary": "max_avg"}, True), ({"name": "wave"}, False)],
+)
+def test_dynamic_length_where_the_network_allows_it(
+    network: dict, dynamic: bool, tmp_path: Path
+) -> None:
+    model, _ = save_run(tmp_path / "run", network)
+    made = export(tmp_path / "run", Options(name="m", front_end="inside"), tmp_path / "m")
+    assert made.bundle.description.dynamic_length is dynamic
+    session = onnxruntime.InferenceSession(made.bundle.read_graph())
+    longer = sounds(2, 1.7)
+    if not dynamic:
+        with pytest.raises(InvalidArgument):
+            session.run(None, {"samples": longer})
+        return
+    (logs,) = session.run(None, {"samples": longer})
+    with torch.inference_mode():
+        expected = torch.softmax(model(torch.from_numpy(longer)), 1).numpy()
+    assert np.abs(np.exp(logs) - expected).max() < 1e-4
+
+
+def test_description_says_what_the_model_is(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "calibration.json").write_text('{"temperature": 1.7, "unsure_below": 0.2}')
+    options = Options(name="m", licence="CC0", notes=("a note",), unsure_below=0.4)
+    d = export(tmp_path / "run", options, tmp_path / "m").bundle.description
+    assert (d.rate, d.seconds, d.overlap) == (8000, 1.0, 0.5)
+    assert (d.temperature, d.unsure_below) == (1.7, 0.4)
+    assert d.mel is not None
+    assert d.mel.n_fft == 256
+    assert d.about["licence"] == "CC0"
+    assert d.about["notes"] == ["random weights", "a note"]
+    assert d.about["data"] == {"name": "noise"}
+
+
+def test_calibration_divides_the_log_probabilities(exported: Path) -> None:
+    plain = Windows2Probabilities(read_bundle(exported))
+    change(exported, temperature=2.0)
+    soft = Windows2Probabilities(read_bundle(exported))
+    x = sounds(4, 1.0)
+    p = plain(x)
+    expected = np.sqrt(p) / np.sqrt(p).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(soft(x), expected, atol=1e-6)
+
+
+def test_known_by_name_and_kept_unless_told(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path))
+    made = export(run, Options(name="mine"))
+    assert made.folder == tmp_path / "mine"
+    assert list_models()["mine"] == made.folder
+    assert find_model("mine").description == made.bundle.description
+    with pytest.raises(ModelError, match="--replace"):
+        export(run, Options(name="mine"))
+    again = export(run, Options(name="mine", notes=("new",), replace=True)).bundle.description
+    assert again.about["notes"][-1] == "new"
+    assert again.id == made.bundle.description.id  # the same weights
+    assert [p.name for p in tmp_path.iterdir()] == ["mine"]  # nothing half-written
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
+def test_names_that_are_no_names(name: str, run: Path) -> None:
+    with pytest.raises(ModelError, match="is no name"):
+        export(run, Options(name=name))
+
+
+def test_an_unfaithful_graph_is_refused_and_leaves_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wavemel.inference.frontend.EPSILON", np.float32(0.5))
+    with pytest.raises(ModelError, match="differs from torch's by"):
+        export(run, Options(name="m"), tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_without_weights(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no trained model"):
+        export(tmp_path, Options(name="m"), tmp_path / "m")
+
+
+def test_a_graph_of_another_model_is_refused(exported: Path) -> None:
+    graph = exported / "model.onnx"
+    graph.write_bytes(graph.read_bytes() + b"\0")
+    with pytest.raises(ModelError, match="checksum"):
+        Windows2Probabilities(read_bundle(exported))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"format": 99}, "format 99"),
+        ({"classes": []}, "out of range"),
+        ({"temperature": 0}, "temperature"),
+        ({"mel": {"hops": 3}}, "hops"),
+        ({"inputs": None}, "does not describe"),
+    ],
+)
+def test_damaged_descriptions(changed: dict, message: str, exported: Path) -> None:
+    change(exported, **changed)
+    with pytest.raises(ModelError, match=message):
+        read_bundle(exported)
+
+
+def change(folder: Path, **values: object) -> None:
+    file = folder / "model.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
