@@ -13,7 +13,7 @@ import pytest
 from fma_archive import ODD, SHORT, SILENT, TWINS, Track
 
 from wavemel.audio.decode import decode
-from wavemel.data import fma_tables
+from wavemel.data import fma_metadata, fma_tables
 from wavemel.data.leaks import leak_check
 from wavemel.data.scan import scan, usable
 from wavemel.data.sources import open_corpus
@@ -292,3 +292,23 @@ def test_real_ids_splits_and_genres(tmp_path: Path) -> None:
     # Every genre of a track is a name of genres.csv, the top-level one or below it.
     assert table["genres"].notna().all()
     assert not table["genres"].str.contains(r"\d{3}").any()
+
+
+def test_metadata_are_read_again_only_when_they_change(
+    moved: fma_archive.Archives, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(moved.folder, tmp_path / "d")
+    first = open_corpus(str(tmp_path / "d")).table
+    reads = []
+    read = fma_metadata.read_tracks
+    monkeypatch.setattr(fma_metadata, "read_tracks", lambda *a: reads.append(a) or read(*a))
+    assert open_corpus(str(tmp_path / "d")).table.equals(first)
+    assert reads == []
+    fewer = fma_archive.build(tmp_path / "e", moved.tracks[:40])
+    shutil.copy(fewer.folder / "fma_metadata.zip", tmp_path / "d")
+    assert len(open_corpus(str(tmp_path / "d")).table) == 40
+    assert len(reads) == 1
+    for copy in Path(os.environ["WAVEMEL_CACHE"]).glob("tables/*"):
+        copy.write_bytes(b"damaged")
+    assert len(open_corpus(str(tmp_path / "d")).table) == 40
+    assert len(reads) == 2

@@ -99,7 +99,7 @@ def real_tracks(folder: Path) -> list[Track]:
     ]
 
 
-def tracks_csv(tracks: Iterable[Track]) -> bytes:
+def tracks_csv(tracks: Iterable[Track], bio: str = "Löst, in translation\r\n") -> bytes:
     """The file with its two header rows, its third line, and texts that hold quotes, commas and line breaks."""
     out = io.StringIO(newline="")
     writer = csv.writer(out, lineterminator="\n")
@@ -112,7 +112,7 @@ def tracks_csv(tracks: Iterable[Track]) -> bytes:
             ("album", "id"): track.album_id,
             ("album", "information"): f'<p>Album "{track.album_id}",\nmade at home</p>',
             ("album", "title"): f"Album {track.album_id}",
-            ("artist", "bio"): "Löst, in translation\r\n",
+            ("artist", "bio"): bio,
             ("artist", "id"): track.artist_id,
             ("artist", "name"): track.artist or f"Artist {track.artist_id}",
             ("set", "split"): track.split,

@@ -53,7 +53,7 @@ _SPARE = 256 << 20
 #: Unfinished files older than this were left by a build that was killed, in seconds.
 _STALE = 24 * 3600
 #: What the cache folder holds: name -> path below it. Nothing else there is ever removed.
-PARTS = {"clips": "clips", "scan": "scan.sqlite", "demo": "demo"}
+PARTS = {"clips": "clips", "scan": "scan.sqlite", "demo": "demo", "tables": "tables"}
 
 
 def cached_store(

@@ -5,7 +5,6 @@ Source: Defferrard, Benzi, Vandergheynst, Bresson 2017, "FMA: A Dataset For Musi
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import dataclass
@@ -15,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from wavemel.data.fetch.archives import ARCHIVES, LICENCE, METADATA, Archive, data_folder
-from wavemel.data.fetch.slices import TABLES, slice_name
-from wavemel.data.fetch.unpack import open_zip, read_member
-from wavemel.data.fma_tables import genre_names, in_subset, read_genres, read_tracks
+from wavemel.data.fetch.slices import slice_name
+from wavemel.data.fetch.unpack import open_zip
+from wavemel.data.fma_metadata import find_metadata, load_genres, load_tracks
+from wavemel.data.fma_tables import genre_names, in_subset
 from wavemel.data.leaks import same_name
 from wavemel.data.sources import SOURCES
 from wavemel.data.table import Corpus, as_table
@@ -91,7 +91,7 @@ def _audio_name(path: Path) -> str | None:
         return None
     if path.name in {a.stem for a in AUDIO.values()} and _has_clips(path):
         return next(n for n, a in AUDIO.items() if path.name == a.stem)
-    if not _metadata(path):
+    if not find_metadata(path):
         return None
     return next(
         (n for n, a in AUDIO.items() if (path / a.stem).is_dir() or (path / a.file).is_file()), None
@@ -101,7 +101,7 @@ def _audio_name(path: Path) -> str | None:
 def _at_path(path: Path, archive: Archive) -> Place:
     """Return the place of audio that was named by its path, or of the only audio in a folder."""
     if path.name in (archive.stem, archive.file):
-        metadata = _metadata(path.parent) or (_metadata(path) if path.is_dir() else None)
+        metadata = find_metadata(path.parent) or (find_metadata(path) if path.is_dir() else None)
         if metadata is None:
             raise _not_fetched(METADATA, path.parent, f" --to {path.parent}")
         return Place(archive, path, metadata, _is_slice(path.parent))
@@ -112,7 +112,7 @@ def _at_path(path: Path, archive: Archive) -> Place:
 
 
 def _in_folder(archive: Archive, folder: Path, option: str = "") -> Place:
-    metadata = _metadata(folder)
+    metadata = find_metadata(folder)
     for name in HOLDERS[archive.name]:
         for audio in (folder / AUDIO[name].stem, folder / AUDIO[name].file):
             if audio.exists():
@@ -135,13 +135,6 @@ def _slice(archive: Archive, per_genre: int) -> Place:
     return _in_folder(archive, folder)
 
 
-def _metadata(folder: Path) -> Path | None:
-    """Return the metadata beside audio: an unpacked folder, else the zip."""
-    if all((folder / METADATA.stem / name).is_file() for name in TABLES):
-        return folder / METADATA.stem
-    return folder / METADATA.file if (folder / METADATA.file).is_file() else None
-
-
 def _not_fetched(archive: Archive, folder: Path, option: str) -> DataError:
     slices = sorted(folder.glob(f"{archive.stem}_*_per_genre")) if archive.subset else []
     have = f" (or name the slice that is there: {slices[0]})" if slices else ""
@@ -162,9 +155,8 @@ def open_place(place: Place) -> Corpus:
     DataError
         Metadata or archive have not FMA's form.
     """
-    texts = _tables(place.metadata)
-    tracks = read_tracks(io.BytesIO(texts["tracks.csv"]), f"{place.metadata}: tracks.csv")
-    titles = read_genres(io.BytesIO(texts["genres.csv"]), f"{place.metadata}: genres.csv")
+    tracks = load_tracks(place.metadata)
+    titles = load_genres(place.metadata)
     tracks = in_subset(tracks, place.archive.subset).copy()
     if tracks.empty:
         raise DataError(f"{place.metadata}: tracks.csv lists no track of {place.archive.name}")
@@ -200,17 +192,6 @@ def open_place(place: Place) -> Corpus:
         split_origin="official",
         notes=tuple(notes),
     )
-
-
-def _tables(metadata: Path) -> dict[str, bytes]:
-    if metadata.is_dir():
-        return {name: (metadata / name).read_bytes() for name in TABLES}
-    with open_zip(metadata) as archive:
-        try:
-            members = {name: archive.getinfo(f"{METADATA.stem}/{name}") for name in TABLES}
-        except KeyError as error:
-            raise DataError(f"{metadata} is not FMA's metadata: {error.args[0]}") from None
-        return {n: read_member(archive, m, str(metadata)) for n, m in members.items()}
 
 
 def _clips(audio: Path) -> tuple[str, set[str]]:
