@@ -103,7 +103,7 @@ def curves(results: dict[str, Any], key: str) -> Figure:
         _reference(axes, guess, "guessing")
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     longest = max((len(run) for model in models for run in model["history"]), default=1)
     axes.set_xlim(0.5 if longest < 10 else 0, longest + (0.5 if longest < 10 else 1))
     axes.set_title(title, loc="left", color=INK, fontweight="bold", fontsize=11)
