@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 import wavemel
 from wavemel.commands import tag as command
-from wavemel.errors import AudioError, ConfigError, DataError, MissingExtraError, ModelError
+from wavemel.errors import AudioError, ConfigError, DataError, MissingExtraError
 from wavemel.tagging.files import read_genres, write_genres
 
 
@@ -184,28 +184,39 @@ def test_a_mapping_is_checked(run: Run, results: Path, tmp_path: Path) -> None:
 class _Classifier:
     classes = ("electronic", "rock")
 
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
     def classify(self, path: str) -> SimpleNamespace:
         if path.endswith(".flac"):
             raise AudioError(path, "damaged", "is damaged")
-        return SimpleNamespace(genres=[("rock", 0.9), ("electronic", 0.1)], unsure=False)
+        self.heard.append(path)
+        genres = (SimpleNamespace(genre="rock", probability=0.9),)
+        return SimpleNamespace(genres=genres, unsure=False)
 
 
 def test_files_are_classified_where_no_results_are_given(
     run: Run, songs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    asked = []
+    classifier, asked = _Classifier(), []
 
-    def load(*model: str) -> _Classifier:
+    def load(model: str | None) -> _Classifier:
         asked.append(model)
-        return _Classifier()
+        return classifier
 
-    monkeypatch.setattr(wavemel, "load", load, raising=False)
+    monkeypatch.setattr(wavemel, "load", load)
     (songs[0].parent / "notes.txt").write_text("not music")
     result = run("tag", songs[0].parent, "--model", "m", "--apply")
     assert result.exit_code == 1
-    assert asked == [("m",)]
+    assert asked == ["m"]
     assert f"failed {songs[1]}: not classified: is damaged" in result.stdout
     assert [read_genres(song) for song in songs] == [["rock"], [], ["rock"]]
+    classifier.heard.clear()
+    again = run("tag", songs[0], songs[2], "--all")
+    assert again.stdout.count("has a genre") == 2
+    assert classifier.heard == []
+    run("tag", songs[0], "--overwrite")
+    assert classifier.heard == [str(songs[0])]
     mapping = tmp_path / "map.txt"
     mapping.write_text("jazz = Jazz\n")
     with pytest.raises(ConfigError, match="no genre 'jazz'"):
@@ -223,9 +234,6 @@ def test_calls_that_do_not_hold_are_named(
         run("tag", "--undo", "a", "b")
     with pytest.raises(DataError, match="there is no results file"):
         run("tag", "--from", tmp_path / "none.jsonl")
-    monkeypatch.delattr(wavemel, "load", raising=False)
-    with pytest.raises(ModelError, match="give --from RESULTS"):
-        run("tag", tmp_path)
     monkeypatch.setitem(sys.modules, "mutagen", None)
     with pytest.raises(MissingExtraError, match=r"wavemel\[tags\]"):
         run("tag", "--from", results)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wavemel.errors import DataError
-from wavemel.tagging.verdicts import Verdict, read_results
+from wavemel.tagging.verdicts import Verdict, mean_verdict, read_results
 
 EXPECTED = [
     Verdict("a.mp3", [("rock", 0.75), ("pop", 0.25)], False, None),
@@ -107,3 +107,17 @@ def test_what_does_not_hold_is_named(name: str, text: str, said: str, tmp_path: 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no results file"):
         read_results(tmp_path / "r.jsonl")
+
+
+def test_the_mean_of_verdicts() -> None:
+    verdicts = [
+        Verdict("a", [("rock", 0.8), ("pop", 0.2)]),
+        Verdict("b", [("pop", 0.6), ("rock", 0.4)], unsure=True),
+        Verdict("c", error="is damaged"),
+        Verdict("d"),
+    ]
+    assert mean_verdict(verdicts, "album") == Verdict(
+        "album", [("rock", pytest.approx(0.6)), ("pop", pytest.approx(0.4))], False
+    )
+    assert mean_verdict(verdicts[1:]).unsure
+    assert mean_verdict(verdicts[2:]).error

@@ -6,11 +6,11 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wavemel.errors import AudioError, ConfigError, ModelError
+from wavemel.errors import AudioError, ConfigError
 
 if TYPE_CHECKING:
     from wavemel.tagging.apply import Outcome
@@ -94,7 +94,7 @@ def tag(
     from wavemel.tagging.journal import Journal, new_journal
     from wavemel.tagging.plan import plan
 
-    verdicts, classes = _verdicts(paths or [], results, model)
+    verdicts, classes = _verdicts(paths or [], results, model, overwrite)
     changes = plan(
         track(verdicts, "reading tags"),
         overwrite=overwrite,
@@ -161,36 +161,42 @@ def playlists(
     raise typer.Exit(1 if unheld else 0)
 
 
-def live_verdicts(paths: Sequence[str], model: str | None) -> tuple[list[Verdict], list[str]]:
+def live_verdicts(
+    paths: Sequence[str], model: str | None, *, overwrite: bool = True
+) -> tuple[list[Verdict], list[str]]:
     """Classify files now; return a verdict each and all genres of the model.
 
-    The only place here that knows the classifier.
+    The only place here that knows the classifier. Files that have a genre are
+    not listened to unless ``overwrite``.
     """
     import wavemel
     from wavemel.progress import track
+    from wavemel.tagging.errors import TagError
+    from wavemel.tagging.files import read_genres
     from wavemel.tagging.verdicts import Verdict
 
-    load: Any = getattr(wavemel, "load", None)
-    if load is None:
-        raise ModelError("this installation has no model to classify with: give --from RESULTS")
-    classifier = load(model) if model else load()
+    classifier = wavemel.load(model)
     verdicts = []
     for path in track(list(_files(paths)), "classifying"):
         try:
+            if not overwrite and read_genres(path):
+                verdicts.append(Verdict(path))
+                continue
             result = classifier.classify(path)
-        except AudioError as error:
+        except (AudioError, TagError) as error:
             verdicts.append(Verdict(path, error=error.message))
         else:
-            verdicts.append(Verdict(path, list(result.genres), result.unsure))
+            genres = [(found.genre, found.probability) for found in result.genres]
+            verdicts.append(Verdict(path, genres, result.unsure))
     return verdicts, list(classifier.classes)
 
 
 def _verdicts(
-    paths: Sequence[str], results: Path | None, model: str | None
+    paths: Sequence[str], results: Path | None, model: str | None, overwrite: bool
 ) -> tuple[list[Verdict], list[str] | None]:
     """Return what is to be written, and all genres of the model where they are known."""
     if results is None:
-        return live_verdicts(paths, model)
+        return live_verdicts(paths, model, overwrite=overwrite)
     from wavemel.tagging.verdicts import read_results
 
     if model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wavemel.errors import ConfigError
@@ -56,37 +56,48 @@ def plan(
         raise ConfigError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
     if top < 1:
         raise ConfigError(f"--top is 1 or more, not {top}")
-    mapping = mapping or GenreMap({})
-    return list(_changes(results, overwrite, min_confidence, mapping, top, unsure))
-
-
-def _changes(
-    results: Iterable[Verdict],
-    overwrite: bool,
-    min_confidence: float,
-    mapping: GenreMap,
-    top: int,
-    unsure: bool,
-) -> Iterator[Change]:
+    changes = []
     for verdict in results:
         if verdict.error is not None:
-            yield Change(verdict.path, [], [], f"not classified: {verdict.error}", failed=True)
+            why = f"not classified: {verdict.error}"
+            changes.append(Change(verdict.path, [], [], why, failed=True))
             continue
         try:
             before = read_genres(verdict.path)
         except TagError as error:
-            yield Change(verdict.path, [], [], error.message, failed=True)
+            changes.append(Change(verdict.path, [], [], error.message, failed=True))
             continue
-        after, why = before, ""
-        if before and not overwrite:
-            why = "has a genre"
-        elif verdict.unsure and not unsure:
-            why = "the classifier is unsure"
-        elif not verdict.genres:
-            why = "no genre was found"
-        else:
-            after, why = _wanted(verdict, min_confidence, mapping, top, before)
-        yield Change(verdict.path, before, after, why)
+        after, why = decide(
+            verdict,
+            before,
+            overwrite=overwrite,
+            min_confidence=min_confidence,
+            mapping=mapping,
+            top=top,
+            unsure=unsure,
+        )
+        changes.append(Change(verdict.path, before, after, why))
+    return changes
+
+
+def decide(
+    verdict: Verdict,
+    before: list[str],
+    *,
+    overwrite: bool = False,
+    min_confidence: float = 0.5,
+    mapping: GenreMap | None = None,
+    top: int = 1,
+    unsure: bool = False,
+) -> tuple[list[str], str]:
+    """Return the genres that a file with the genres ``before`` gets, and why; options as for `plan`."""
+    if before and not overwrite:
+        return before, "has a genre"
+    if not verdict.genres:
+        return before, "no genre was found"
+    if verdict.unsure and not unsure:
+        return before, "the classifier is unsure"
+    return _wanted(verdict, min_confidence, mapping or GenreMap({}), top, before)
 
 
 def _wanted(

@@ -173,3 +173,19 @@ def _made(path: str, pairs: list[tuple[str, float]], record: Mapping[str, Any]) 
     # Stable, so that equal probabilities keep the order of the results.
     pairs = sorted(pairs, key=lambda pair: -pair[1])
     return Verdict(path, pairs, bool(unsure), str(record.get("error") or "") or None)
+
+
+def mean_verdict(verdicts: Iterable[Verdict], path: str = "") -> Verdict:
+    """Return one verdict for several files: each genre's mean probability over those heard.
+
+    It is unsure where most of them are.
+    """
+    heard = [verdict for verdict in verdicts if verdict.error is None and verdict.genres]
+    if not heard:
+        return Verdict(path, error="none of the files could be classified")
+    sums: dict[str, float] = {}
+    for verdict in heard:
+        for genre, probability in verdict.genres:
+            sums[genre] = sums.get(genre, 0.0) + probability
+    pairs = sorted(((g, s / len(heard)) for g, s in sums.items()), key=lambda pair: -pair[1])
+    return Verdict(path, pairs, 2 * sum(verdict.unsure for verdict in heard) > len(heard))
