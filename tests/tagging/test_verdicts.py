@@ -81,6 +81,30 @@ def test_parquet(tmp_path: Path) -> None:
         read_results(path)
 
 
+@pytest.mark.parametrize("name", ["jsonl", "json", "csv", "parquet"])
+def test_what_classify_writes_is_read(name: str, tmp_path: Path) -> None:
+    from wavemel.inference.result import GenreProbability, TrackResult
+    from wavemel.outputs import OUTPUTS, Layout
+    from wavemel.outputs.rows import error_row, result_row
+
+    path = tmp_path / f"r.{name}"
+    with path.open("w+b") as file:
+        writer = OUTPUTS[name].open(file, Layout(("jazz", "pop", "rock"), top=2))
+        for verdict in EXPECTED:
+            if verdict.error:
+                row = error_row(verdict.path, "empty", verdict.error, "m")
+            else:
+                genres = tuple(GenreProbability(*pair) for pair in verdict.genres)
+                row = result_row(
+                    verdict.path, TrackResult(genres, verdict.unsure, (), "m", 1.0, 1.0, True)
+                )
+            writer.write(row)
+        writer.close()
+    *classified, failed = read_results(path)
+    assert classified == EXPECTED[:2]
+    assert (failed.path, failed.genres, failed.error) == (EXPECTED[2].path, [], "is empty")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
@@ -93,6 +117,8 @@ def test_parquet(tmp_path: Path) -> None:
         ("r.json", "{", r"is not JSON"),
         ("r.json", "3", r"holds no list"),
         ("r.csv", "path,genre,probability\na,rock,much\n", r"row 1: 'probability' is no number"),
+        ("r.jsonl", '{"path_base64": "!", "genres": []}\n', r"'path_base64' is not Base64"),
+        ("r.csv", "path,p_rock\na,much\n", r"row 1: a genre needs 'genre' and a number"),
         ("r.csv", "path,genres\na,rock\n", r"row 1: 'genres' is no list"),
         ("r.txt", "", r"results end in \.jsonl"),
     ],

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from os import PathLike
@@ -13,7 +15,9 @@ from typing import Any
 from wavemel.errors import DataError
 from wavemel.registry import suggest
 
-FORMATS = (".jsonl", ".json", ".csv", ".parquet")
+FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+#: Columns of probabilities start so.
+OF_GENRE = "p_"
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,10 @@ class Verdict:
 def read_results(path: str | PathLike[str]) -> list[Verdict]:
     """Return the verdicts of a results file; of a path that stands twice, the last.
 
-    A record has ``path``, ``genres`` (a list of ``{genre, probability}``),
-    ``unsure`` and ``error``; in a CSV, or a flat Parquet file, a file has one
-    row a genre with the columns ``path``, ``genre``, ``probability``,
-    ``unsure``, ``error``.
+    A record has ``path`` (or ``path_base64``, for names that are no UTF-8),
+    ``unsure``, ``error`` and the genres: as ``genres``, a list of ``{genre,
+    probability}``; as a column ``p_NAME`` a genre; or, as in tables made by
+    hand, with one row a genre and the columns ``genre`` and ``probability``.
 
     Raises
     ------
@@ -53,7 +57,8 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
         records = list(_READERS[kind](path))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not {kind[1:].upper()} text: {error}") from error
-    if records and "genre" in records[0][1]:
+    columns = records[0][1] if records else {}
+    if "genre" in columns and "genres" not in columns and not any(map(_of_genre, columns)):
         verdicts = _by_path(records, path)
     else:
         verdicts = [_verdict(record, f"{path}, {where}") for where, record in records]
@@ -103,7 +108,7 @@ def _parquet(path: Path) -> Iterator[Record]:
     except ImportError:
         from wavemel.errors import MissingExtraError
 
-        raise MissingExtraError("train", "reading Parquet") from None
+        raise MissingExtraError("parquet", "reading Parquet") from None
     try:
         rows = parquet.read_table(path).to_pylist()
     except ArrowInvalid as error:
@@ -112,7 +117,7 @@ def _parquet(path: Path) -> Iterator[Record]:
         yield f"row {number}", row
 
 
-_READERS = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+_READERS = {".jsonl": _jsonl, ".ndjson": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
 
 
 def _checked(record: object, where: str) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def _checked(record: object, where: str) -> dict[str, Any]:
 def _verdict(record: Mapping[str, Any], where: str) -> Verdict:
     path = _path(record, where)
     error = record.get("error")
-    genres = record.get("genres")
+    genres = record.get("genres", _from_columns(record))
     if isinstance(genres, str):  # a list in a cell
         try:
             genres = json.loads(genres) if genres.strip() else []
@@ -141,6 +146,22 @@ def _verdict(record: Mapping[str, Any], where: str) -> Verdict:
                 f"{where}: a genre needs 'genre' and a number 'probability', not {item!r}"
             ) from bad
     return _made(path, pairs, record)
+
+
+def _of_genre(column: object) -> bool:
+    return isinstance(column, str) and column.startswith(OF_GENRE)
+
+
+def _from_columns(record: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the genres of a row with a column a genre; None where there are no such columns."""
+    columns = [column for column in record if _of_genre(column)]
+    if not columns:
+        return None
+    return [
+        {"genre": column.removeprefix(OF_GENRE), "probability": record[column]}
+        for column in columns
+        if record[column] not in ("", None)
+    ]
 
 
 def _by_path(records: Iterable[Record], file: Path) -> list[Verdict]:
@@ -160,6 +181,11 @@ def _by_path(records: Iterable[Record], file: Path) -> list[Verdict]:
 
 def _path(record: Mapping[str, Any], where: str) -> str:
     path = record.get("path")
+    if encoded := record.get("path_base64"):
+        try:
+            return os.fsdecode(base64.b64decode(encoded, validate=True))
+        except (ValueError, TypeError) as error:
+            raise DataError(f"{where}: 'path_base64' is not Base64") from error
     if not isinstance(path, str) or not path:
         near = suggest("path", [str(key) for key in record]) if record else ""
         raise DataError(f"{where} has no 'path'{near}")
