@@ -1,11 +1,13 @@
 """Weights on disk: there and back, and what is refused."""
 
+import errno
 import json
 import pickle
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from wavemel.checkpoint import load_checkpoint, save_checkpoint
 from wavemel.errors import ModelError
@@ -89,3 +91,19 @@ def test_a_truncated_file_is_refused(saved: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ModelError):
         load_checkpoint(saved)
+
+
+def test_a_full_disk_is_told_as_such_and_keeps_the_old_weights(saved: Path, monkeypatch) -> None:
+    import safetensors.torch
+
+    def full(tensors, path) -> None:
+        Path(path).write_bytes(b"half")
+        raise SafetensorError("Error while serializing: I/O error: No space left (os error 28)")
+
+    before = (saved / "best.safetensors").read_bytes()
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        save_checkpoint(saved / "best", build_model(EXPERIMENT, 2), EXPERIMENT, CLASSES, {})
+    assert caught.value.errno == errno.ENOSPC
+    assert (saved / "best.safetensors").read_bytes() == before
+    assert not list(saved.glob("*.part"))

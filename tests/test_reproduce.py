@@ -1,5 +1,6 @@
 """The main job, small: train, evaluate, compare, report; interrupted, repeated, refused."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import NETWORKS, QUIET, TINY
 
 from wavemel.comparison import compare
+from wavemel.data.scan import scan
+from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
-from wavemel.evaluation.runs import evaluate_run, run_predictions, tracks
+from wavemel.evaluation.runs import evaluate_on, evaluate_run, run_predictions, tracks
 from wavemel.reproduce import Plan, reproduce
 
 DATA = "demo:clips=40,seconds=2,rate=8000"
@@ -149,6 +152,22 @@ def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:
         evaluate_run(run, "holdout")
 
 
+def test_a_run_on_other_data(report: Path, tmp_path: Path) -> None:
+    run = next((report / "runs").glob("wave-fold0"))
+    corpus = scan(open_corpus("demo:clips=40,seconds=2,rate=8000,seed=5"), workers=0)
+    found = evaluate_on(run, corpus)
+    assert found["n"] == 40
+    assert found["left_out_known"] == 0
+    same = scan(open_corpus(DATA), workers=0)
+    known = evaluate_on(run, same)
+    assert known["n"] == evaluate_run(run)["n"]
+    assert known["top1"] == evaluate_run(run)["top1"]
+    assert known["left_out_known"] == 40 - known["n"]
+    table = same.table.assign(genre=["Polka", *same.table["genre"][1:]])
+    with pytest.raises(ModelError, match="also has Polka"):
+        evaluate_on(run, dataclasses.replace(same, table=table))
+
+
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
     configs = write_configs(tmp_path / "configs", "mel")
     target = tmp_path / "thesis"
@@ -187,6 +206,19 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert (report / "report.html").is_file()
     assert wavemel("compare", run, mel, "--to", str(report)).returncode == 2
+
+
+@pytest.mark.slow
+def test_two_processes_train_together(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "wave", epochs=1)
+    together = ["--accelerator", "cpu", "--devices", "2", "--logger", "tensorboard"]
+    run = tmp_path / "run"
+    done = wavemel("train", str(configs / "wave.yaml"), "-d", DATA, "--to", str(run), *together)
+    assert done.returncode == 0, done.stderr
+    about = json.loads((run / "run.json").read_text())
+    assert about["devices"] == "2 x cpu"
+    assert about["finished"]
+    assert done.stdout.count("best epoch") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from dataclasses import dataclass
@@ -38,13 +39,21 @@ def save_checkpoint(
 
     ``about`` is what else a reader should know: epoch, validation figures, data.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     # safetensors wants plain layouts; channels_last is set again on loading.
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     weights = stem.with_suffix(".safetensors")
     part = weights.with_name(weights.name + ".part")
-    save_file(tensors, part)
+    try:
+        save_file(tensors, part)
+    except SafetensorError as error:
+        part.unlink(missing_ok=True)
+        # It wraps the system's error in its own, which would hide a full disk from the command line.
+        if "os error 28" in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(weights)) from error
+        raise
     os.replace(part, weights)
     write_json(
         stem.with_suffix(".json"),

@@ -25,6 +25,15 @@ ROWS = (
 def evaluate(
     runs: o.Runs,
     split: SplitName = "test",
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="Evaluate on other data instead: 'demo', a folder or a table with the same "
+            "genres. Clips that the run was trained on are left out.",
+        ),
+    ] = None,
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
@@ -36,12 +45,19 @@ def evaluate(
     o.need_training()
     import json
 
+    from wavemel.data.scan import scan
+    from wavemel.data.sources import open_corpus
     from wavemel.errors import ModelError
-    from wavemel.evaluation.runs import evaluate_run
+    from wavemel.evaluation.runs import evaluate_on, evaluate_run
 
     if split not in ("test", "validation", "training"):
         raise ModelError(f"there is no split {split!r}: test, validation or training")
-    found = {str(run): evaluate_run(run, split, device=device) for run in runs}
+    if data is None:
+        found = {str(run): evaluate_run(run, split, device=device) for run in runs}
+    else:
+        corpus = scan(open_corpus(data))
+        found = {str(run): evaluate_on(run, corpus, device=device) for run in runs}
+        split = corpus.name
     if as_json:
         typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -60,6 +76,11 @@ def evaluate(
             ("calibration error", f"{figures['ece']:.3f}", f"{figures['track']['ece']:.3f}")
         )
         table(f"{run}: {figures['n']} {split} clips", ("figure", "clip", "track"), rows)
+        if data is not None:
+            typer.echo(
+                f"{figures['left_out_known']} clips that the run knows are left out; "
+                f"{figures['known_artists']} of the others are by artists that it knows"
+            )
 
 
 def compare(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +71,8 @@ def train(
         cache=not no_cache,
         hardware=o.hardware(accelerator, devices, nodes, loggers),
     )
+    if os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("RANK", "0") != "0":
+        return  # one process among several: the first one speaks
     select = experiment.training.select
     typer.echo(
         f"best epoch {result['best_epoch'] + 1} of {result['epochs']}: "

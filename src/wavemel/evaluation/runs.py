@@ -18,7 +18,8 @@ import pandas as pd
 
 from wavemel.checkpoint import load_checkpoint, read_json, write_json
 from wavemel.data.labels import encode
-from wavemel.data.table import as_table
+from wavemel.data.scan import usable
+from wavemel.data.table import Corpus, as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
@@ -115,6 +116,47 @@ def evaluate_run(
         result = figures(predictions, checkpoint.classes)
     write_json(stored, result)
     return result
+
+
+def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[str, Any]:
+    """Return the figures of a run's best weights on other data, nothing kept.
+
+    Clips that the run was trained or validated on are left out, by content;
+    ``left_out_known`` says how many, ``known_artists`` how many of the rest
+    are by an artist of those clips.
+
+    Parameters
+    ----------
+    folder : run folder.
+    corpus : scanned data, with the same classes.
+
+    Raises
+    ------
+    ModelError
+        The run tells other classes, or several a clip.
+    DataError
+        No clip is left.
+    """
+    rows = usable(corpus.table)
+    checkpoint = load_checkpoint(folder)
+    if checkpoint.experiment.labels != "genre":
+        raise ModelError(
+            f"{folder} tells several genres a clip: it is evaluated on its own data only"
+        )
+    foreign = sorted(set(rows["genre"]) - set(checkpoint.classes))
+    if foreign:
+        raise ModelError(
+            f"{folder} was trained on the classes {', '.join(checkpoint.classes)}; "
+            f"{corpus.name} also has {', '.join(foreign)}"
+        )
+    seen = run_table(folder)
+    seen = seen[seen["split"] != "test"]
+    fresh = rows[~rows["content"].isin(set(seen["content"].dropna()))]
+    if fresh.empty:
+        raise DataError(f"{corpus.name} holds no usable clip that {folder} was not trained on")
+    result = figures(predict(checkpoint, fresh, device=device), checkpoint.classes)
+    known = fresh["artist"].notna() & fresh["artist"].isin(set(seen["artist"].dropna()))
+    return {**result, "left_out_known": len(rows) - len(fresh), "known_artists": int(known.sum())}
 
 
 def run_predictions(folder: Path, split: str = "test") -> pd.DataFrame:

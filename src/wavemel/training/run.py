@@ -16,6 +16,7 @@ A run folder describes itself:
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import warnings
@@ -32,7 +33,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from wavemel.checkpoint import load_checkpoint, read_json, write_json
-from wavemel.errors import ConfigError, ModelError
+from wavemel.errors import ConfigError, MissingExtraError, ModelError
 from wavemel.experiment import Experiment
 from wavemel.features.augment import make_augmentations
 from wavemel.machine import describe_machine
@@ -121,7 +122,7 @@ def train(
         # Lightning's way of ending after Ctrl-C, once its loggers are closed.
         interrupted = True
     about = {
-        **read_json(folder / "run.json"),
+        **(read_json(folder / "run.json") if trainer.is_global_zero else {}),
         "finished": not interrupted,
         "epochs": len(history.rows),
         "best_epoch": best.best_epoch,
@@ -142,6 +143,9 @@ def train(
 def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
     """Prepare a new run folder, or check that an old one is of the same run; return its checkpoint."""
     about, last = folder / "run.json", folder / "last.ckpt"
+    if _rank() > 0:
+        # One process among several: the first one looks after the folder.
+        return last if resume and last.exists() else None
     if about.exists():
         if not resume:
             raise ModelError(
@@ -183,6 +187,14 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
             },
         )
     return last if resume and last.exists() else None
+
+
+def _rank() -> int:
+    """Return this process's number among those that train together, before there is a Trainer.
+
+    Lightning's launcher and Slurm set one variable, torchrun another.
+    """
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
 
 
 def _trainer(
@@ -229,13 +241,13 @@ def _trainer(
 def _logger(name: str, folder: Path) -> Logger:
     if name == "tensorboard":
         return TensorBoardLogger(folder, name="", version="tensorboard")
-    if name == "mlflow":
-        from lightning.pytorch.loggers import MLFlowLogger
+    if name in ("mlflow", "wandb"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, f"--logger {name}")
+        from lightning.pytorch.loggers import MLFlowLogger, WandbLogger
 
-        return MLFlowLogger("wavemel", run_name=folder.name)
-    if name == "wandb":
-        from lightning.pytorch.loggers import WandbLogger
-
+        if name == "mlflow":
+            return MLFlowLogger("wavemel", run_name=folder.name)
         return WandbLogger(name=folder.name, project="wavemel", save_dir=folder)
     raise ConfigError(f"there is no logger {name!r} (known: tensorboard, mlflow, wandb)")
 
