@@ -1,0 +1,87 @@
+"""`wavemel export`: a trained run becomes a model that needs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wavemel.commands import options as o
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or a .safetensors file.")],
+    name: Annotated[
+        str | None, typer.Option(help="Name of the model [default: that of the run folder].")
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the model [default: NAME among your models, WAVEMEL_MODELS]."),
+    ] = None,
+    front_end: Annotated[
+        str,
+        typer.Option(
+            metavar="beside|inside",
+            help="Where mel and normalisation are computed: beside the graph is several times "
+            "faster; inside, the graph takes samples and works without wavemel.",
+        ),
+    ] = "beside",
+    temperature: Annotated[
+        float | None,
+        typer.Option(help="Calibration: divides the logits [default: what the run says, else 1]."),
+    ] = None,
+    unsure_below: Annotated[
+        float | None,
+        typer.Option(
+            help="Answers with less probability are unsure [default: what the run says, else 0].",
+            min=0,
+            max=1,
+        ),
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the model, for its description.")] = "",
+    notes: Annotated[
+        list[str] | None, typer.Option("--note", help="A sentence for its description; repeatable.")
+    ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a model of this name.")
+    ] = False,
+) -> None:
+    """Write a run's best weights as ONNX with a JSON description, for `wavemel classify`.
+
+    The exported model is compared with torch, and refused if a probability differs
+    by more than 0.0001.
+
+    Examples:
+
+      wavemel export runs/mel --name my-genres
+
+      wavemel classify music/ --model my-genres
+    """
+    o.need_training()
+    from wavemel.errors import ConfigError
+    from wavemel.export import Options
+    from wavemel.export import export as export_run
+
+    if front_end not in ("beside", "inside"):
+        raise ConfigError(f"--front-end must be beside or inside, not {front_end!r}")
+    options = Options(
+        name=name or run.resolve().with_suffix("").name,
+        front_end=front_end,  # type: ignore[arg-type]
+        temperature=temperature,
+        unsure_below=unsure_below,
+        licence=licence,
+        notes=tuple(notes or ()),
+        replace=replace,
+    )
+    made = export_run(run, options, to)
+    d = made.bundle.description
+    size = made.bundle.graph.stat().st_size / 1e6
+    typer.echo(f"{d.label}: {', '.join(d.classes)}; {size:.1f} MB in {made.folder}")
+    typer.echo(f"largest difference from torch: {made.difference:.1e} (limit 1e-4)")
+    typer.echo(f"next: wavemel classify PATH... --model {to or d.name}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("export")(export)

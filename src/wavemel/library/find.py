@@ -1,0 +1,140 @@
+"""PATH... -> audio files: folders, patterns, lists, and what cannot be entered."""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from wavemel.audio.locate import MEMBER_MARK
+
+#: Endings of the files that a folder's walk takes for audio; what they are, decoding finds out.
+AUDIO_SUFFIXES = frozenset(
+    (
+        *(".mp3", ".mp2", ".wav", ".flac", ".ogg", ".oga", ".opus", ".aif", ".aiff", ".aifc"),
+        *(".au", ".snd", ".caf", ".w64", ".rf64", ".m4a", ".m4b", ".mp4", ".aac", ".wma", ".wv"),
+        *(".ape", ".mka", ".webm", ".mpc", ".tta", ".dsf", ".amr", ".ac3", ".dts"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file to classify; or, with a ``reason`` and ``message``, a place that cannot be looked into."""
+
+    path: str
+    reason: str | None = None
+    message: str | None = None
+
+
+def find(paths: Iterable[str]) -> Iterator[Found]:
+    """Yield every audio file that ``paths`` mean, each once, in a stable order.
+
+    Parameters
+    ----------
+    paths : files (taken whatever their ending), folders (walked; links are followed, never
+        twice into one folder), ``archive.zip!/member``, and patterns such as ``music/**/*.mp3``
+        where no file of that very name exists.
+    """
+    seen: set[str] = set()
+    folders: set[tuple[int, int]] = set()
+    for path in paths:
+        for found in _expand(path, folders):
+            key = os.path.abspath(found.path)
+            if key not in seen:
+                seen.add(key)
+                yield found
+
+
+def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
+    if os.path.isdir(path):
+        yield from _walk(path, folders)
+    elif os.path.lexists(path) or MEMBER_MARK in path or not glob.has_magic(path):
+        yield Found(path)
+    else:
+        matches = sorted(glob.glob(path, recursive=True))
+        if not matches:
+            yield Found(path, "missing", "matches no file")
+        for match in matches:
+            if os.path.isdir(match):
+                # "music/*" means what lies in music, folders with all they hold.
+                yield from _walk(match, folders)
+            elif _is_audio(match) or os.path.splitext(path)[1] not in ("", ".*"):
+                # "*.dat" names its files; of "*" only the audio is meant.
+                yield Found(match)
+
+
+def _walk(root: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
+    """Yield what lies below ``root``; links to folders after all else, so that files keep their place."""
+    links: list[str] = []
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            info = os.stat(folder)
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            reason = "permission" if isinstance(error, PermissionError) else "missing"
+            yield Found(folder, reason, f"is a folder that cannot be read: {error.strerror}")
+            continue
+        identity = (info.st_dev, info.st_ino)
+        if identity in folders:
+            continue
+        folders.add(identity)
+        below: list[str] = []
+        for entry in entries:
+            if _is_folder(entry):
+                (links if entry.is_symlink() else below).append(entry.path)
+            elif _is_audio(entry.name):
+                yield Found(entry.path)
+            elif entry.is_symlink() and not os.path.exists(entry.path) and _loops(entry.path):
+                yield Found(entry.path, "loop", "is a link that leads to itself")
+        waiting += reversed(below)
+        if not waiting:
+            for link in links:
+                if _holds(link):
+                    yield Found(link, "loop", "is a link to a folder that holds it: not followed")
+                else:
+                    waiting.append(link)
+            links = []
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _is_audio(name: str) -> bool:
+    # "._name" is a Mac's note on a file, under the file's own ending.
+    base = os.path.basename(name)
+    return os.path.splitext(base)[1].lower() in AUDIO_SUFFIXES and not base.startswith("._")
+
+
+def _holds(link: str) -> bool:
+    """Return whether a link's target is the folder it lies in, or one above."""
+    target, here = os.path.realpath(link), os.path.realpath(os.path.dirname(link) or ".")
+    return here == target or here.startswith(target.rstrip(os.sep) + os.sep)
+
+
+def _loops(link: str) -> bool:
+    try:
+        os.stat(link)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
+
+
+def read_list(data: bytes) -> list[str]:
+    """Return the paths of a list: one a line, or separated by NUL bytes where there are any.
+
+    Bytes that are no UTF-8 are kept, as the system's own functions keep them.
+    """
+    separator = b"\0" if b"\0" in data else b"\n"
+    names = data.split(separator)
+    if separator == b"\n":
+        names = [name.removesuffix(b"\r") for name in names]
+    return [os.fsdecode(name) for name in names if name]

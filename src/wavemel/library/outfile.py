@@ -1,0 +1,108 @@
+"""The file of results beside its store: rows are appended as they come, and stand in it once."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from wavemel.errors import ConfigError
+from wavemel.library.store import Store
+from wavemel.library.worker import Done
+from wavemel.outputs import Layout, Output
+
+
+def store_path(out: Path) -> Path:
+    """Return where the store of a file of results lies: beside it."""
+    return out.with_name(out.name + ".state")
+
+
+class OutFile:
+    """A file of results that follows its store.
+
+    A row is committed to the store and appended to the file under one lock. A
+    process that is killed in between leaves a file whose length is not the one
+    that the store knows; the next one writes it anew.
+
+    Parameters
+    ----------
+    path : the file.
+    output, layout : its format and what it holds.
+
+    Raises
+    ------
+    ConfigError
+        There is such a file already, of other origin, or no folder for it.
+    """
+
+    def __init__(self, path: Path, output: Output, layout: Layout) -> None:
+        if not path.parent.is_dir():
+            raise ConfigError(f"--out {path}: there is no folder {path.parent}")
+        if path.is_dir():
+            raise ConfigError(f"--out {path} is a folder: give the name of a file")
+        if path.exists() and path.stat().st_size and not store_path(path).exists():
+            raise ConfigError(
+                f"--out {path} exists, and no {store_path(path).name} beside it to continue: "
+                "give another name, or remove it"
+            )
+        self.path, self._output, self._layout = path, output, layout
+
+    def begin(self, store: Store) -> None:
+        """Bring the file to where the store is."""
+        with store.transaction():
+            if self._output.appendable and not self._fits(store):
+                self._rewrite(store)
+
+    def add(self, store: Store, done: Done) -> None:
+        """Keep one result, in the store and in the file."""
+        with store.transaction():
+            if store.finish(done):
+                store.set_note("stale", "yes")  # the file still holds the older row
+            if not self._output.appendable:
+                return
+            if not self._fits(store):
+                self._rewrite(store)
+                return
+            with self.path.open("ab") as file:
+                writer = self._output.open(file, self._layout)
+                writer.write(done.row)
+                writer.close()
+                length = file.tell()
+            store.set_note("bytes", str(length))
+
+    def end(self, store: Store) -> None:
+        """Leave the file whole: every row of the store, each once."""
+        with store.transaction():
+            if not self._output.appendable or store.note("stale") == "yes" or not self._fits(store):
+                self._rewrite(store)
+
+    def _fits(self, store: Store) -> bool:
+        try:
+            length = str(self.path.stat().st_size)
+        except OSError:
+            return False
+        return store.note("bytes") == length and store.note("layout") == repr(self._layout)
+
+    def _rewrite(self, store: Store) -> None:
+        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        part = Path(name)
+        try:
+            with open(handle, "wb") as file:
+                writer = self._output.open(file, self._layout)
+                for row in store.rows():
+                    writer.write(row)
+                writer.close()
+            part.chmod(0o666 & ~_umask())
+            length = part.stat().st_size
+            os.replace(part, self.path)
+        finally:
+            part.unlink(missing_ok=True)
+        store.set_note("bytes", str(length))
+        store.set_note("layout", repr(self._layout))
+        store.set_note("stale", "no")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
