@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from tones import die_on_three, fail_on_three
 
@@ -28,3 +35,57 @@ def test_a_crash_costs_one_item() -> None:
 def test_what_the_function_raises_ends_the_work(workers: int) -> None:
     with pytest.raises(ValueError, match="three"):
         list(map_files(fail_on_three, list(range(8)), workers=workers))
+
+
+def alive(process: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+@pytest.mark.parametrize("how", ["kill", "interrupt"])
+def test_workers_do_not_outlive_their_parent(tmp_path: Path, how: str) -> None:
+    program = f"""
+import sys
+sys.path[:0] = {sys.path!r}
+from tones import note_process
+from wavemel.workers import map_files
+if __name__ == "__main__":
+    list(map_files(note_process, [{str(tmp_path)!r}] * 2, workers=2))
+"""
+    script = tmp_path / "program.py"
+    script.write_text(program)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)], start_new_session=True, stderr=subprocess.PIPE, text=True
+    )
+
+    def workers() -> list[int]:
+        return [int(f.name) for f in tmp_path.iterdir() if f.name.isdigit()]
+
+    deadline = time.monotonic() + 120
+    while len(workers()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if how == "kill":
+        parent.kill()
+    else:
+        os.killpg(parent.pid, signal.SIGINT)
+    # Ends only when all that share its standard error have gone, the work of 60 s undone.
+    _, said = parent.communicate(timeout=45)
+    assert len(workers()) == 2
+    assert not any(alive(process) for process in workers())
+    assert said.count("KeyboardInterrupt") == (how == "interrupt")
+
+
+def test_a_program_without_a_main_guard_is_told(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "from wavemel.workers import map_files\nprint(list(map_files(abs, [1], workers=1)))\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=120
+    )
+    assert ended.returncode == 1
+    assert "call this below \"if __name__ == '__main__':\"" in ended.stderr.splitlines()[-1]
+    assert "Crashed" not in ended.stdout

@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait as wait_for
 from typing import Generic, TypeVar
+
+from wavemel.errors import WavemelError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,6 +45,11 @@ def map_files(
     ------
     tuple
         ``Crashed()`` in place of the result where a process died on that item.
+
+    Raises
+    ------
+    WavemelError
+        No process can be started.
     """
     if workers == 0:
         for index, item in enumerate(items):
@@ -53,14 +62,13 @@ def map_files(
     while todo:
         suspects: list[range] = []
         yield from _Pool(function, items, count).run(todo, suspects)
-        # Some process died on one item of these chunks; alone, each item answers for itself.
-        for indices in suspects:
-            for index in indices:
-                alone = [range(index, index + 1)]
-                guilty: list[range] = []
-                yield from _Pool(function, items, 1).run(alone, guilty)
-                if guilty:
-                    yield index, Crashed()
+        # Some process died on one item of these chunks: sent alone, each answers for itself.
+        alone = [range(i, i + 1) for indices in suspects for i in indices]
+        while alone:
+            guilty: list[range] = []
+            yield from _Pool(function, items, 1).run(alone, guilty, ahead=0)
+            for indices in guilty:
+                yield indices[0], Crashed()
 
 
 class _Pool(Generic[T, R]):
@@ -69,8 +77,10 @@ class _Pool(Generic[T, R]):
     def __init__(self, function: Callable[[T], R], items: Sequence[T], count: int) -> None:
         self.function, self.items, self.count = function, items, count
 
-    def run(self, todo: list[range], suspects: list[range]) -> Iterator[tuple[int, R]]:
-        """Yield results while taking chunks off the end of ``todo``.
+    def run(
+        self, todo: list[range], suspects: list[range], ahead: int = 1
+    ) -> Iterator[tuple[int, R]]:
+        """Yield results while taking chunks off the end of ``todo``, ``ahead`` more than are worked on.
 
         Where a process dies, add the chunks that were under way to ``suspects`` and return.
         """
@@ -78,14 +88,16 @@ class _Pool(Generic[T, R]):
         methods = multiprocessing.get_all_start_methods()
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         under_way: dict[Future[list[R]], range] = {}
-        pool = ProcessPoolExecutor(self.count, context, _leave_interrupts_to_the_parent)
+        pool = ProcessPoolExecutor(self.count, context, _end_with_the_parent)
         try:
+            _check_start(pool)
             while todo or under_way:
                 # Few at a time: memory stays flat, and few are suspect when a process dies.
-                while todo and len(under_way) < self.count + 1:
-                    indices = todo.pop()
-                    chunk = [self.items[i] for i in indices]
-                    under_way[pool.submit(_each, self.function, chunk)] = indices
+                while todo and len(under_way) < self.count + ahead:
+                    chunk = [self.items[i] for i in todo[-1]]
+                    # Taken off only then: a pool that has just died refuses it.
+                    under_way[pool.submit(_each, self.function, chunk)] = todo[-1]
+                    todo.pop()
                 done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     results = future.result()
@@ -96,10 +108,31 @@ class _Pool(Generic[T, R]):
             pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _check_start(pool: ProcessPoolExecutor) -> None:
+    """Raise where processes cannot even start: no file is at fault then."""
+    try:
+        pool.submit(os.getpid).result()
+    except BrokenProcessPool:
+        raise WavemelError(
+            "worker processes cannot start: in a program of your own, call this below "
+            "\"if __name__ == '__main__':\", or with workers=0"
+        ) from None
+
+
 def _each(function: Callable[[T], R], chunk: list[T]) -> list[R]:
     return [function(item) for item in chunk]
 
 
-def _leave_interrupts_to_the_parent() -> None:
-    # Ctrl-C reaches the whole process group; workers finish their chunk and are then let go.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _end_with_the_parent() -> None:
+    """Make this worker die at once on Ctrl-C, and when its parent is gone, however that died."""
+    # Ctrl-C reaches the whole process group; the parent answers it, workers need no traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        # An idle worker waits on a queue that it holds open itself: it would wait for ever.
+        threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
+
+
+def _watch(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)

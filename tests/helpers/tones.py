@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,10 @@ RATE = 8000
 def tone(number: int, seconds: float = 2.5, rate: int = RATE) -> np.ndarray:
     """Return a chord with a little noise; another one for each number."""
     rng = np.random.default_rng(number)
-    time = np.arange(round(seconds * rate)) / rate
+    moments = np.arange(round(seconds * rate)) / rate
     notes = 110 * 2 ** (rng.integers(0, 36, 3) / 12)
-    sound = np.sin(2 * np.pi * notes[:, None] * time).sum(0) / 6
-    return (sound + rng.normal(0, 0.01, len(time))).astype(np.float32)
+    sound = np.sin(2 * np.pi * notes[:, None] * moments).sum(0) / 6
+    return (sound + rng.normal(0, 0.01, len(moments))).astype(np.float32)
 
 
 def write_tone(path: Path, number: int, seconds: float = 2.5, rate: int = RATE) -> Path:
@@ -50,3 +51,9 @@ def fail_on_three(number: int) -> int:
     if number == 3:
         raise ValueError("three")
     return 2 * number
+
+
+def note_process(folder: str) -> None:
+    """Leave a file named after this process, then take long."""
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(60)
