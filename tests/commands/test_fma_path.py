@@ -28,6 +28,7 @@ def test_fetch_scan_reproduce(tmp_path: Path) -> None:
         "WAVEMEL_DATA": str(tmp_path / "data"),
         "WAVEMEL_CACHE": str(tmp_path / "cache"),
         "OMP_NUM_THREADS": "1",
+        "NO_PROXY": "127.0.0.1",
     }
 
     def wavemel(*words: str | Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import socket
 import threading
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from unittest import mock
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,8 @@ def serve(folder: Path | None = None, **files: bytes) -> Iterator[Server]:
     )
     thread.start()
     try:
-        yield state
+        with mock.patch.dict(os.environ, NO_PROXY="127.0.0.1"):
+            yield state
     finally:
         server.shutdown()
         server.server_close()

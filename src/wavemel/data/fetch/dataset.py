@@ -17,7 +17,7 @@ from wavemel.data.fetch.archives import (
 from wavemel.data.fetch.download import download
 from wavemel.data.fetch.http import Retries
 from wavemel.data.fetch.unpack import unpack
-from wavemel.data.fetch.verify import verify_folder
+from wavemel.data.fetch.verify import LIST, verify_folder
 from wavemel.errors import DataError
 
 
@@ -96,7 +96,9 @@ def _fetch_whole(
 ) -> Path:
     target = folder / archive.stem
     if target.is_dir():
-        verify_folder(target)
+        # Tables that the user unpacked one by one have no list; audio always has.
+        if archive is not METADATA or (target / LIST).exists():
+            verify_folder(target)
         return target
     # FMA's audio does not shrink; its tables unpack to four times their size.
     extra = (4.0 if archive is METADATA else 1.05) if unpacked else 0.0

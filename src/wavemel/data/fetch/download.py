@@ -75,17 +75,20 @@ def download(
             f"fetching {target.name}", fetched.known.size, unit="bytes", done=fetched.have
         ) as ticker:
             fetched.run(client, retries or Retries(), ticker, extra_space)
-        if sha1 is not None and fetched.digest.hexdigest() != sha1.lower():
-            found = fetched.digest.hexdigest()
+        found = fetched.digest.hexdigest()
+        wrong = sha1 is not None and found != sha1.lower()
+        if wrong:
             fetched.discard()
-            part.unlink()
-            raise DataError(
-                f"{url}: what arrived is not the right file (its SHA-1 is {found}, not {sha1}) and "
-                "was removed: run the same command again, or give another address with --url"
-            )
         os.fsync(file.fileno())
-        os.replace(part, target)
-        fetched.state_file.unlink(missing_ok=True)
+    # Windows moves and removes no open file.
+    if wrong:
+        part.unlink()
+        raise DataError(
+            f"{url}: what arrived is not the right file (its SHA-1 is {found}, not {sha1}) and "
+            "was removed: run the same command again, or give another address with --url"
+        )
+    os.replace(part, target)
+    fetched.state_file.unlink(missing_ok=True)
     return target
 
 
@@ -145,7 +148,6 @@ class _Part:
                 if self._attempt(client, retries, ticker, extra_space):
                     return
             except PassingError as fault:
-                log.info("%s: %s; trying again from byte %d", self.url, fault, self.have)
                 retries.wait(fault, self.url)
 
     def load(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import logging
 import random
 import re
 import time
@@ -17,9 +18,12 @@ from wavemel.errors import DataError, MissingExtraError
 if TYPE_CHECKING:
     import httpx
 
+log = logging.getLogger(__name__)
 #: Answers that a later attempt may improve on (RFC 9110; 429 is RFC 6585).
 PASSING = frozenset({408, 429, 500, 502, 503, 504})
 LONGEST_WAIT = 600.0
+#: A person who watches should know why nothing moves for so many seconds.
+TELL_FROM = 5.0
 
 
 class PassingError(Exception):
@@ -83,7 +87,10 @@ class Retries:
                 "what has arrived is kept, run the same command again to go on"
             )
         backoff = min(self.first_wait * 2 ** (self.failed - 1), self.longest_wait)
-        time.sleep(max(backoff * random.uniform(0.5, 1.0), min(fault.wait, LONGEST_WAIT)))
+        pause = max(backoff * random.uniform(0.5, 1.0), min(fault.wait, LONGEST_WAIT))
+        level = logging.WARNING if pause >= TELL_FROM else logging.INFO
+        log.log(level, "%s: %s; next attempt in %.0f s", url, fault, pause)
+        time.sleep(pause)
 
 
 def open_client(timeout: float = 30.0) -> httpx.Client:

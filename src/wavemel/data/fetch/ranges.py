@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     import httpx
     from _typeshed import WriteableBuffer
 
-log = logging.getLogger(__name__)
 #: What tells where an archive's central directory begins is within its last 64 KiB.
 TAIL = 1 << 16
 READ_AHEAD = 1 << 16
@@ -131,7 +129,6 @@ class RangeFile(io.RawIOBase):
             try:
                 return self._attempt(wanted, start, length)
             except PassingError as fault:
-                log.info("%s: %s; trying again", self.url, fault)
                 with self._lock:
                     self._retries.wait(fault, self.url)
 
