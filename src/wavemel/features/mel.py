@@ -14,8 +14,9 @@ from wavemel.features.filterbank import hann, mel_filterbank
 class MelConfig:
     """What a mel spectrogram is made with; the defaults are the paper's.
 
-    ``fmax=None`` means half the sample rate. Zero-padding at the ends and the
-    Slaney filter bank are librosa's defaults.
+    ``fmax=None`` means half the sample rate. ``top_db`` is the dynamic range
+    that is kept below a clip's loudest point; None keeps all. Zero-padding at
+    the ends, the Slaney filter bank and the 80 dB are librosa's defaults.
     """
 
     n_fft: int = 2048
@@ -23,6 +24,8 @@ class MelConfig:
     bands: int = 128
     fmin: float = 0.0
     fmax: float | None = None
+    # An encoder's lead-in of digital silence would lie at -100 dB and dominate each band's z-score.
+    top_db: float | None = 80.0
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic reads it from the class
 
@@ -36,9 +39,10 @@ class LogMel(nn.Module):
 
     Shape
     -----
-    waveform (B, T) -> (B, bands, 1 + T // hop), in dB relative to 1, at least -100 dB.
+    waveform (B, T) -> (B, bands, 1 + T // hop), in dB relative to 1, at least -100 dB and at
+    most ``top_db`` under the clip's loudest point.
 
-    Equal to ``librosa.power_to_db(librosa.feature.melspectrogram(...), top_db=None)``
+    Equal to ``librosa.power_to_db(librosa.feature.melspectrogram(...), top_db=...)``
     within float32 rounding.
     """
 
@@ -78,4 +82,7 @@ class LogMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """Return the log-mel spectrogram in dB, (B, T) -> (B, bands, frames)."""
-        return 10.0 * torch.log10(self.power(waveform).clamp_min(1e-10))
+        decibels = 10.0 * torch.log10(self.power(waveform).clamp_min(1e-10))
+        if self.config.top_db is None:
+            return decibels
+        return torch.maximum(decibels, decibels.amax((1, 2), keepdim=True) - self.config.top_db)

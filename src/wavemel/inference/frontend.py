@@ -34,6 +34,7 @@ class MelSettings:
     bands: int = 128
     fmin: float = 0.0
     fmax: float | None = None
+    top_db: float | None = 80.0
 
 
 class LogMel:
@@ -41,7 +42,8 @@ class LogMel:
 
     Shape
     -----
-    samples (B, T) -> float32 (B, bands, 1 + T // hop), in dB relative to 1, at least -100 dB.
+    samples (B, T) -> float32 (B, bands, 1 + T // hop), in dB relative to 1, at least -100 dB and
+    at most ``top_db`` under the clip's loudest point.
 
     Equal to `wavemel.features.mel.LogMel`, and so to librosa's, within float32 rounding.
     """
@@ -79,6 +81,8 @@ class LogMel:
         np.maximum(mel, 1e-10, out=mel)
         np.log10(mel, out=mel)
         mel *= 10
+        if s.top_db is not None:
+            np.maximum(mel, mel.max() - np.float32(s.top_db), out=mel)
         return mel.T
 
 
