@@ -28,6 +28,10 @@ app = typer.Typer(
 )
 
 
+#: As shells report a program that Ctrl-C has ended.
+_INTERRUPTED = 130
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"wavemel {wavemel.__version__}")
@@ -62,9 +66,11 @@ def main() -> None:
         app()
     except WavemelError as error:
         _fail(str(error))
-    except KeyboardInterrupt:
-        print("\nstopped; what was finished is kept", file=sys.stderr)
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        # Typer ends silently on Ctrl-C; people want to know what became of their work.
+        if end.code == _INTERRUPTED:
+            print("What was finished is kept.", file=sys.stderr)
+        raise
     except BrokenPipeError:
         # The reader (head, less) has gone: no message can reach it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

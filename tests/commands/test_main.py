@@ -1,0 +1,66 @@
+"""The program as a whole: help, version, mistakes, Ctrl-C."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import wavemel
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wavemel", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_version_and_help() -> None:
+    assert run("--version").stdout.strip() == f"wavemel {wavemel.__version__}"
+    shown = run("--help").stdout
+    for command in ("data", "describe", "train", "evaluate", "compare", "reproduce", "classify"):
+        assert command in shown
+
+
+def test_help_needs_nothing_heavy() -> None:
+    script = (
+        "import sys; from wavemel.commands.main import _register_commands; _register_commands();"
+        "print(sorted(set(sys.modules) & {'torch','pandas','lightning','matplotlib','sklearn','scipy'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_an_unknown_command_or_option_exits_with_2() -> None:
+    for arguments in (("trian",), ("train", "--nosuch"), ("evaluate",)):
+        done = run(*arguments)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_keeps_what_was_finished_and_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    data = ["--data", "demo:clips=40,seconds=2,rate=8000"]
+    small = ["--set", "audio.seconds=1.5", "--set", "audio.rate=8000"]
+    many = ["--set", "training.epochs=1000", "--to", str(folder)]
+    command = [sys.executable, "-m", "wavemel", "train", "demo/mel", *data, *small, *many]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    for _ in range(1200):
+        if (folder / "last.ckpt").exists():
+            break
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "kept" in said
+    assert "Traceback" not in said
+    assert (folder / "last.ckpt").exists()
+    resumed = run("train", "demo/mel", *data, *small, "--to", str(folder), "--resume",
+                  "--set", f"training.epochs={len((folder / 'metrics.csv').read_text().splitlines())}")  # fmt: skip
+    assert resumed.returncode == 0, resumed.stderr
