@@ -49,23 +49,19 @@ class _PlainTicker(Ticker):
         if now - self._last >= 10:
             self._last = now
             rate = max(0.0, self._done - self._before) / (now - self._start)
-            of = f" of {self._count(self._total)}" if self._total else ""
+            of = f" of {self._shown(self._total)}" if self._total else ""
             left = ""
             if self._total and rate:
                 left = f", {max(0.0, self._total - self._done) / rate:,.0f} s left"
+            unit = "" if self._unit == "bytes" else f" {self._unit}"
             print(
-                f"{self._what}: {self._count(self._done)}{of} ({self._rate(rate)} a second{left})",
+                f"{self._what}: {self._shown(self._done)}{of}{unit} ({self._shown(rate, 1)} a second{left})",
                 file=sys.stderr,
                 flush=True,
             )
 
-    def _count(self, amount: float) -> str:
-        return (
-            f"{amount / 2**20:,.1f} MiB" if self._unit == "bytes" else f"{amount:,.0f} {self._unit}"
-        )
-
-    def _rate(self, rate: float) -> str:
-        return self._count(rate) if self._unit == "bytes" else f"{rate:,.1f}"
+    def _shown(self, amount: float, digits: int = 0) -> str:
+        return f"{amount / 2**20:,.1f} MiB" if self._unit == "bytes" else f"{amount:,.{digits}f}"
 
 
 @contextmanager
