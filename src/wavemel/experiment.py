@@ -51,8 +51,8 @@ class TrainingConfig:
     precision: Literal["auto", "32", "bf16"] = "auto"
     #: Epochs without a better validation figure before training stops; null never stops.
     patience: int | None = None
-    #: The validation figure that picks the best epoch.
-    select: Literal["validation_loss", "validation_top1"] = "validation_loss"
+    #: The validation figure that picks the epoch whose weights are kept; "last" keeps the last ones.
+    select: Literal["validation_loss", "validation_top1", "last"] = "validation_loss"
     #: Weigh each clip's loss by the inverse frequency of its genre.
     class_weights: Literal["none", "balanced"] = "none"
     #: "balanced" draws every genre equally often, clips of rare ones several times an epoch.

@@ -109,6 +109,15 @@ def test_best_weights_give_the_figures_that_were_logged(dataset: Dataset, tmp_pa
     assert loss == pytest.approx(about["validation_loss"], rel=1e-4)
 
 
+def test_the_last_weights_are_kept_where_those_are_asked_for(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    about = train(tiny(training={"epochs": 3, "select": "last"}), dataset, tmp_path, hardware=QUIET)
+    assert about["best_epoch"] == 2
+    kept, last = load_file(tmp_path / "best.safetensors"), weights(tmp_path)
+    assert all(torch.equal(kept[k], last[f"model.{k}"]) for k in kept)
+
+
 def test_it_learns(dataset: Dataset, tmp_path: Path) -> None:
     experiment = tiny("mel", training={"epochs": 25, "learning_rate": 1e-2}, augment={})
     train(experiment, dataset, tmp_path / "run", hardware=QUIET)

@@ -77,6 +77,8 @@ def train(
     typer.echo(
         f"best epoch {result['best_epoch'] + 1} of {result['epochs']}: "
         f"{select.replace('_', ' ')} {result[select]:.3f}; the run is in {folder}"
+        if select in result
+        else f"{result['epochs']} epochs, the last weights are kept; the run is in {folder}"
     )
     typer.echo(f"next: wavemel evaluate {folder}")
 

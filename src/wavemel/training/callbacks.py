@@ -76,7 +76,10 @@ class History(L.Callback):
 
 
 class KeepBest(L.Callback):
-    """Writes ``best.safetensors`` whenever the chosen validation figure improves."""
+    """Writes ``best.safetensors`` whenever the chosen validation figure improves.
+
+    With ``figure="last"`` it writes the weights that training ends with.
+    """
 
     def __init__(
         self, folder: Path, classes: tuple[str, ...], figure: str, about: dict[str, Any]
@@ -89,6 +92,9 @@ class KeepBest(L.Callback):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the weights if they are the best so far; the earlier epoch wins a tie."""
+        if self.figure == "last":
+            self.best_epoch = trainer.current_epoch
+            return
         value = float(trainer.callback_metrics.get(self.figure, math.nan))
         first = self.best is None
         # A run whose loss is NaN from the start still leaves weights to look at.
@@ -97,6 +103,16 @@ class KeepBest(L.Callback):
         if math.isnan(value) and not first:
             return
         self.best, self.best_epoch = value, trainer.current_epoch
+        self._save(trainer, pl_module, {self.figure: value})
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Keep the last weights, where those are asked for."""
+        if self.figure == "last" and not trainer.interrupted:
+            self._save(trainer, pl_module, {})
+
+    def _save(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, figures: dict[str, float]
+    ) -> None:
         if trainer.is_global_zero:
             assert isinstance(pl_module, GenreTask)
             save_checkpoint(
@@ -104,7 +120,7 @@ class KeepBest(L.Callback):
                 pl_module.model,
                 pl_module.experiment,
                 self.classes,
-                {**self.about, "epoch": trainer.current_epoch, self.figure: value},
+                {**self.about, "epoch": self.best_epoch, **figures},
             )
 
     def state_dict(self) -> dict[str, Any]:

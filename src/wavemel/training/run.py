@@ -121,12 +121,13 @@ def train(
     except SystemExit:
         # Lightning's way of ending after Ctrl-C, once its loggers are closed.
         interrupted = True
+    picked = {} if settings.select == "last" else {settings.select: best.best}
     about = {
         **(read_json(folder / "run.json") if trainer.is_global_zero else {}),
         "finished": not interrupted,
         "epochs": len(history.rows),
         "best_epoch": best.best_epoch,
-        settings.select: best.best,
+        **picked,
         # Summed over epochs, so that an interrupted and resumed run counts what it kept.
         "seconds": round(sum(row["seconds"] for row in history.rows), 1),
         "precision": str(trainer.precision),
@@ -206,8 +207,9 @@ def _trainer(
         device = "cuda" if torch.cuda.is_available() else "cpu"
     precision = resolve_precision(settings.precision, device)
     if settings.patience is not None:
-        mode = "min" if settings.select.endswith("loss") else "max"
-        callbacks.append(EarlyStopping(settings.select, patience=settings.patience, mode=mode))
+        figure = "validation_loss" if settings.select == "last" else settings.select
+        mode = "min" if figure.endswith("loss") else "max"
+        callbacks.append(EarlyStopping(figure, patience=settings.patience, mode=mode))
     # Last in the list and so after the history: its file holds the others' state of this epoch.
     callbacks.append(
         ModelCheckpoint(
