@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from wavemel.inference.bundle import Bundle
     from wavemel.inference.reading import Reading
     from wavemel.library.find import Found
-    from wavemel.library.worker import Done
+    from wavemel.library.store import Done
+    from wavemel.library.worker import Job
 
 Paths = Annotated[
     list[str] | None,
@@ -161,11 +162,10 @@ class _Run:
         """Write results to standard output as they come; return the exit code."""
         from wavemel.library.library import Library
 
-        library = Library(self._job(hashed=False), self.bundle.description, self.workers)
+        library = Library(self._job(), self.bundle.description, self.workers)
         tally = _Tally(self.reading)
         with ExitStack() as stack:
-            sink = _standard_output()
-            # The bar would scroll away under a terminal's rows where there are few files.
+            sink = standard_output()
             bar = stack.enter_context(_bar(len(files)))
             writer = output.open(sink, layout)
             for done in library.classify(files):
@@ -184,14 +184,8 @@ class _Run:
         from wavemel.library.store import Store
 
         file = OutFile(out, output, layout)
-        model = self.bundle.description
-        about = {
-            "model": model.label,
-            "reading": str(self.reading),
-            "min_confidence": str(self.min_confidence),
-            "timeline": "yes" if self.timeline else "no",
-        }
-        library = Library(self._job(hashed=True), model, self.workers)
+        about = shared_settings(self.bundle, self.reading, self.min_confidence, self.timeline)
+        library = Library(self._job(), self.bundle.description, self.workers)
         tally = _Tally(self.reading)
         store = Store(store_path(out), about)
         try:
@@ -202,7 +196,7 @@ class _Run:
                     tally.skip(failed)
                     bar.advance()
 
-                for done in library.classify(files, store, file, skipped):
+                for done in library.resume(files, store, file, skipped):
                     tally.add(done)
                     bar.advance()
             file.end(store)
@@ -212,18 +206,35 @@ class _Run:
         print(f"results: {out}", file=sys.stderr)
         return code
 
-    def _job(self, hashed: bool) -> Any:
-        from wavemel.library.worker import Job
+    def _job(self) -> Job:
+        return job_for(self.bundle, self.reading, self.min_confidence, self.timeline)
 
-        return Job(
-            model=str(self.bundle.graph.parent)
-            if self.bundle.graph.name == "model.onnx"
-            else str(self.bundle.graph),
-            reading=self.reading,
-            min_confidence=self.min_confidence,
-            timeline=self.timeline,
-            hashed=hashed,
-        )
+
+def job_for(
+    bundle: Bundle, how: Reading, min_confidence: float | None, timeline: bool = False
+) -> Job:
+    """Return what worker processes need to know."""
+    from wavemel.library.worker import Job
+
+    graph = bundle.graph
+    return Job(
+        model=str(graph.parent if graph.name == "model.onnx" else graph),
+        reading=how,
+        min_confidence=min_confidence,
+        timeline=timeline,
+    )
+
+
+def shared_settings(
+    bundle: Bundle, how: Reading, min_confidence: float | None, timeline: bool
+) -> dict[str, str]:
+    """Return what all results of one store must share."""
+    return {
+        "model": bundle.description.label,
+        "reading": str(how),
+        "min_confidence": str(min_confidence),
+        "timeline": "yes" if timeline else "no",
+    }
 
 
 class _Tally:
@@ -287,7 +298,7 @@ def _standard_input(
     if out is not None:
         raise ConfigError("--out is for files: redirect standard output, as in > FILE")
     ask = File2Result(Windows2Probabilities(bundle), how, min_confidence)
-    sink = _standard_output()
+    sink = standard_output()
     writer = output.open(sink, layout)
     failed = False
     try:
@@ -301,7 +312,7 @@ def _standard_input(
     return int(failed)
 
 
-def _standard_output() -> BinaryIO:
+def standard_output() -> BinaryIO:
     """Return where rows go; on a terminal, above the progress bar."""
     return _Terminal() if sys.stdout.isatty() else sys.stdout.buffer  # type: ignore[return-value]
 

@@ -31,12 +31,13 @@ class Classifier:
     """
 
     def __init__(self, model: str | PathLike[str] | None = None, *, threads: int = 1) -> None:
-        self._network = Windows2Probabilities(find_model(model), threads)
+        #: The ladder's rung from windows to probabilities.
+        self.network = Windows2Probabilities(find_model(model), threads)
 
     @property
     def description(self) -> ModelDescription:
         """What the model says of itself."""
-        return self._network.description
+        return self.network.description
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ class Classifier:
         self, reading: Reading | None = None, min_confidence: float | None = None
     ) -> File2Result:
         """Return the ladder's rung from file to result, with settings of its own."""
-        return File2Result(self._network, reading, min_confidence)
+        return File2Result(self.network, reading, min_confidence)
 
     def classify(
         self,

@@ -13,12 +13,15 @@ from wavemel.audio.load import Window
 from wavemel.audio.sndfile import SndfileStream
 from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
 from wavemel.inference.probabilities import Windows2Probabilities
-from wavemel.inference.reading import FIRST, STEP, Reading, error_bound, spread_out
+from wavemel.inference.reading import FIRST, Reading, spread_out, windows_needed
 from wavemel.inference.result import Probabilities2Result, TrackResult
 from wavemel.inference.windows import ArrayStream, Samples2Windows
 
-#: From this share of a track on, reading it in one go is cheaper than the rest in pieces.
-_NEARLY_ALL = 0.7
+#: What mel and network cost of a second, where decoding a second costs 1.
+_THINKING = 0.5
+#: Seconds that are decoded before a stretch in the middle of a file, for the decoder's memory
+#: and the resampler's.
+_RUN_UP = 0.35
 
 
 @dataclass
@@ -108,7 +111,6 @@ class File2Result:
         heard = _Heard()
         order = spread_out(len(starts))
         wanted = self._fewest()
-        most = int(_NEARLY_ALL * len(starts) * (1 - self.windows.overlap))
         while True:
             batch = []
             for _ in range(wanted):
@@ -121,11 +123,20 @@ class File2Result:
                 return None  # nothing but silence yet: the rest decides
             if self.reading.seconds is not None:
                 return heard
-            if error_bound(heard.probabilities, len(starts)) <= self.reading.tolerance:
+            needed = windows_needed(heard.probabilities, len(starts), self.reading.tolerance)
+            if needed <= heard.count:
                 return heard
-            wanted = STEP
-            if len(heard.read) + wanted > most:
+            needed += heard.silent
+            if not self._pays(needed, starts):
                 return None
+            # An early estimate may be too high: at most twice as many, then look again.
+            wanted = min(needed - len(heard.read), len(heard.read))
+
+    def _pays(self, count: int, starts: list[float]) -> bool:
+        """Return whether so many separate windows cost less than the whole track in one go."""
+        length = self.windows.seconds
+        some = count * (length * (1 + _THINKING) + _RUN_UP)
+        return some < starts[-1] + length + len(starts) * length * _THINKING
 
     def _all(self, stream: Stream, name: str) -> _Heard:
         heard = _Heard()

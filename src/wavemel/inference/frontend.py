@@ -66,9 +66,10 @@ class LogMel:
 
     def _one(self, samples: FloatArray) -> FloatArray:
         s = self.settings
-        count = 1 + len(samples) // s.hop
-        padded = np.zeros(len(samples) + s.n_fft, np.float32)
-        padded[s.n_fft // 2 : s.n_fft // 2 + len(samples)] = samples
+        half = s.n_fft // 2
+        padded = np.zeros(len(samples) + 2 * half, np.float32)
+        padded[half : half + len(samples)] = samples
+        count = 1 + (len(padded) - s.n_fft) // s.hop
         frames = np.lib.stride_tricks.sliding_window_view(padded, s.n_fft)[:: s.hop][:count]
         mel = np.empty((count, s.bands), np.float32)
         for first in range(0, count, _BLOCK):

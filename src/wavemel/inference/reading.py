@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-#: Windows that are read before their spread is trusted, and at every step after.
-FIRST, STEP = 3, 2
+#: Windows that are read before their spread is looked at.
+FIRST = 3
 #: A spread of so few windows is itself uncertain: it counts as if this many more windows had
 #: the spread that windows of one track have on average (`benchmarks/classify_tolerance.py`).
 _PRIOR_WINDOWS, _PRIOR_SPREAD = 3, 0.1
@@ -67,21 +67,20 @@ def spread_out(count: int) -> Iterator[int]:
     yield from (index for index in range(count) if index not in seen)
 
 
-def error_bound(probabilities: npt.NDArray[np.float64], total: int) -> float:
-    """Return how far the mean of some windows may be from that of all, with 95 % confidence.
+def windows_needed(probabilities: npt.NDArray[np.float64], total: int, tolerance: float) -> int:
+    """Return how many windows give the mean of all within ``tolerance``, with 95 % confidence.
 
     Parameters
     ----------
     probabilities : of the windows read so far, (n, classes).
     total : windows of the whole track.
+    tolerance : for the genre whose probability varies most.
 
-    Returns
-    -------
-    The largest bound of any genre; 0 where all windows are read.
+    Source: the standard error of a mean in sampling without replacement from
+    ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
     n = len(probabilities)
     squares = np.square(probabilities - probabilities.mean(axis=0)).sum(axis=0)
-    variance = (squares + _PRIOR_WINDOWS * _PRIOR_SPREAD**2) / (n - 1 + _PRIOR_WINDOWS)
-    # A sample of a finite track: nothing is uncertain once all of it is read.
-    correction = (total - n) / max(1, total - 1)
-    return float(_Z95 * math.sqrt(variance.max() / n * max(0.0, correction)))
+    variance = (squares.max() + _PRIOR_WINDOWS * _PRIOR_SPREAD**2) / (n - 1 + _PRIOR_WINDOWS)
+    error = (tolerance / _Z95) ** 2
+    return min(total, math.ceil(variance * total / (error * (total - 1) + variance)))

@@ -61,7 +61,7 @@ def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
             if os.path.isdir(match):
                 # "music/*" means what lies in music, folders with all they hold.
                 yield from _walk(match, folders)
-            elif _is_audio(match) or os.path.splitext(path)[1] not in ("", ".*"):
+            elif is_audio(match) or os.path.splitext(path)[1] not in ("", ".*"):
                 # "*.dat" names its files; of "*" only the audio is meant.
                 yield Found(match)
 
@@ -87,17 +87,18 @@ def _walk(root: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
         for entry in entries:
             if _is_folder(entry):
                 (links if entry.is_symlink() else below).append(entry.path)
-            elif _is_audio(entry.name):
+            elif is_audio(entry.name):
                 yield Found(entry.path)
             elif entry.is_symlink() and not os.path.exists(entry.path) and _loops(entry.path):
                 yield Found(entry.path, "loop", "is a link that leads to itself")
         waiting += reversed(below)
         if not waiting:
+            for link in reversed(links):
+                if not _holds(link):
+                    waiting.append(link)
             for link in links:
                 if _holds(link):
                     yield Found(link, "loop", "is a link to a folder that holds it: not followed")
-                else:
-                    waiting.append(link)
             links = []
 
 
@@ -108,7 +109,8 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_audio(name: str) -> bool:
+def is_audio(name: str) -> bool:
+    """Return whether a folder's walk takes a file of this name."""
     # "._name" is a Mac's note on a file, under the file's own ending.
     base = os.path.basename(name)
     return os.path.splitext(base)[1].lower() in AUDIO_SUFFIXES and not base.startswith("._")

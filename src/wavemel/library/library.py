@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import os
+import dataclasses
+import functools
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from wavemel.inference.bundle import ModelDescription
 from wavemel.library.find import Found
 from wavemel.library.outfile import OutFile
-from wavemel.library.pool import Pool
-from wavemel.library.store import Store, Taken
-from wavemel.library.worker import Done, Job, Worker
+from wavemel.library.store import Done, Store, Taken
+from wavemel.library.worker import Job, work
 from wavemel.outputs.rows import error_row
+from wavemel.workers import Crashed, map_files
 
 #: Up to so many files are done before processes would have started.
 _FEW = 3
 #: Seconds between looks at files that another process has taken.
 _PATIENCE = 0.5
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Library:
@@ -37,117 +32,89 @@ class Library:
     """
 
     def __init__(self, job: Job, model: ModelDescription, workers: int | None = None) -> None:
-        self._job, self._label = job, model.label
-        self._workers = workers or cores()
+        self._job, self._label, self._workers = job, model.label, workers
 
-    def classify(
-        self,
-        files: Sequence[Found],
-        store: Store | None = None,
-        out: OutFile | None = None,
-        skipped: Callable[[str, bool], None] = lambda path, failed: None,
-    ) -> Iterator[Done]:
+    def classify(self, files: Sequence[Found]) -> Iterator[Done]:
         """Yield what becomes of each file, in the order in which they are done.
 
         Parameters
         ----------
         files : what to classify, as `find` gives them.
-        store, out : where results are kept before they are yielded; files that the store knows,
-            unchanged, are skipped.
-        skipped : told of every such file, and whether it had failed.
 
         Raises
         ------
         ModelError
             The model cannot be loaded.
         """
-        queue = _Queue(files, store, skipped, self._label)
-        try:
-            for done in self._run(queue, len(files)):
-                if store is not None and out is not None:
-                    out.add(store, done)
-                yield done
-        finally:
-            if store is not None and out is not None:
-                out.end(store)
+        yield from self._refused(files)
+        for answer in self._map(self._job, [f.path for f in files if f.reason is None]):
+            assert isinstance(answer, Done)
+            yield answer
 
-    def _run(self, queue: _Queue, count: int) -> Iterator[Done]:
-        first = queue.next()
-        yield from queue.refused()
-        if first is None and not queue.busy:
-            return
-        if count <= _FEW:
-            yield from self._here(queue, first)
-            return
-        pool = Pool(self._job, min(self._workers, count), self._label)
-        waiting = deque([first] if first is not None else [])
-
-        def next_path() -> str | None:
-            return waiting.popleft() if waiting else queue.next()
-
-        try:
-            while True:
-                for done in pool.run(next_path):
-                    yield done
-                    yield from queue.refused()
-                yield from queue.refused()
-                if not queue.busy:
-                    return
-                time.sleep(_PATIENCE)
-        finally:
-            pool.close()
-
-    def _here(self, queue: _Queue, path: str | None) -> Iterator[Done]:
-        worker = None
-        while path is not None or queue.busy:
-            if path is None:
-                time.sleep(_PATIENCE)
-            else:
-                worker = worker or Worker(self._job)
-                yield worker(path)
-            path = queue.next()
-            yield from queue.refused()
-
-
-class _Queue:
-    """Which file is next: those that the store says are to be done, and free."""
-
-    def __init__(
+    def resume(
         self,
         files: Sequence[Found],
-        store: Store | None,
-        skipped: Callable[[str, bool], None],
-        label: str,
-    ) -> None:
-        self._files, self._store, self._skipped, self._label = iter(files), store, skipped, label
-        self._refused: list[Done] = []
-        self.busy: deque[str] = deque()
+        store: Store,
+        out: OutFile,
+        skipped: Callable[[str, bool], None] = lambda path, failed: None,
+    ) -> Iterator[Done]:
+        """Yield what becomes of each file that the store does not know yet, once it is kept.
 
-    def next(self) -> str | None:
-        """Return a file to classify; None where there is none, or none is free at the moment."""
-        for found in self._files:
-            if self._is_free(found.path):
-                if found.reason is None:
-                    return found.path
-                row = error_row(found.path, found.reason, found.message or "", self._label)
-                self._refused.append(Done(found.path, row))
-        for _ in range(len(self.busy)):
-            path = self.busy.popleft()
-            if self._is_free(path):
-                return path
-        return None
+        It ends when all are done, those included that other processes have taken.
 
-    def refused(self) -> Iterator[Done]:
+        Parameters
+        ----------
+        files : what to classify.
+        store, out : where results are kept before they are yielded.
+        skipped : told of every file that was done before, and whether it had failed.
+        """
+        for done in self._refused(files):
+            if store.take(done.path) is Taken.YOURS:
+                out.add(store, done)
+                yield done
+        todo = []
+        for found in files:
+            if found.reason is None:
+                settled = store.settled(found.path)
+                if settled is None:
+                    todo.append(found.path)
+                else:
+                    skipped(found.path, settled is Taken.FAILED)
+        job = dataclasses.replace(self._job, store=(store.path, store.owner))
+        try:
+            while todo:
+                busy = []
+                for answer in self._map(job, todo):
+                    if isinstance(answer, Done):
+                        out.add(store, answer)
+                        yield answer
+                    elif answer[1] is Taken.BUSY:
+                        busy.append(answer[0])
+                    else:
+                        skipped(answer[0], answer[1] is Taken.FAILED)
+                todo = busy
+                while todo and all(store.busy(path) for path in todo):
+                    time.sleep(_PATIENCE)
+        finally:
+            out.end(store)
+
+    def _map(self, job: Job, paths: list[str]) -> Iterator[Done | tuple[str, Taken]]:
+        workers = 0 if len(paths) <= _FEW else self._workers
+        for index, answer in map_files(
+            functools.partial(work, job), paths, workers=workers, chunk=1
+        ):
+            path = paths[index]
+            if isinstance(answer, Crashed):
+                row = error_row(path, "crash", "makes the decoder crash", self._label)
+                yield Done(path, row)
+            elif isinstance(answer, Taken):
+                yield path, answer
+            else:
+                yield answer
+
+    def _refused(self, files: Sequence[Found]) -> Iterator[Done]:
         """Yield the rows of what could not even be looked at."""
-        while self._refused:
-            yield self._refused.pop(0)
-
-    def _is_free(self, path: str) -> bool:
-        if self._store is None:
-            return True
-        taken = self._store.take(path)
-        if taken is Taken.BUSY:
-            self.busy.append(path)
-        elif taken is not Taken.YOURS:
-            self._skipped(path, taken is Taken.FAILED)
-        return taken is Taken.YOURS
+        for found in files:
+            if found.reason is not None:
+                row = error_row(found.path, found.reason, found.message or "", self._label)
+                yield Done(found.path, row)

@@ -7,8 +7,7 @@ import tempfile
 from pathlib import Path
 
 from wavemel.errors import ConfigError
-from wavemel.library.store import Store
-from wavemel.library.worker import Done
+from wavemel.library.store import Done, Store
 from wavemel.outputs import Layout, Output
 
 

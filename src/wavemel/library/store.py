@@ -16,12 +16,12 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from wavemel.audio.locate import content_hash, fingerprint
 from wavemel.errors import AudioError, ModelError
-from wavemel.library.worker import Done
-from wavemel.outputs.rows import Row
+from wavemel.outputs.rows import Row, named
 
 _SCHEMA = """
 create table if not exists about (key text primary key, value text not null);
@@ -44,6 +44,15 @@ _LEASE = 300.0
 _OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop")
 
 
+@dataclass(frozen=True)
+class Done:
+    """A file's row; ``content``: hash of its bytes, where they were to be hashed."""
+
+    path: str
+    row: Row
+    content: str | None = None
+
+
 class Taken(enum.Enum):
     """Answer of `Store.take`."""
 
@@ -59,7 +68,8 @@ class Store:
     Parameters
     ----------
     path : the database; made where it is missing.
-    about : what all results must share (model, reading).
+    about : what all results must share (model, reading); not looked at where None.
+    owner : under whose name files are taken; by default one of this process.
 
     Raises
     ------
@@ -67,11 +77,11 @@ class Store:
         The store holds results of another model or way of reading, or is no store.
     """
 
-    def __init__(self, path: Path, about: dict[str, str]) -> None:
+    def __init__(
+        self, path: Path, about: dict[str, str] | None = None, owner: str | None = None
+    ) -> None:
         self.path = path
-        start = _start_time(os.getpid())
-        self._owner = f"{platform.node()} {os.getpid()} {start} {uuid.uuid4().hex[:8]}"
-        self._taken: set[bytes] = set()
+        self.owner = owner or _owner()
         self._renewed = time.time()
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
@@ -81,7 +91,8 @@ class Store:
             with self.transaction():
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
-                self._check({"format": _FORMAT, **about})
+                if about is not None:
+                    self._check({"format": _FORMAT, **about})
         except sqlite3.DatabaseError as error:
             raise ModelError(f"{path} is no store of results ({error}): remove it") from error
 
@@ -109,27 +120,42 @@ class Store:
             raise
         self._db.execute("commit")
 
+    def settled(self, path: str) -> Taken | None:
+        """Return DONE or FAILED where a file was done and has not been touched since, else None."""
+        known = self._known(_key(path))
+        if known is None or known.row is None or known.again:
+            return None
+        if (known.size, known.changed) != _fingerprint(path):
+            return None
+        return known.verdict
+
+    def busy(self, path: str) -> bool:
+        """Return whether a file is in the hands of another process that is alive."""
+        known = self._known(_key(path))
+        return (
+            known is not None
+            and known.owner not in (None, self.owner)
+            and _alive(known.owner or "", known.until)
+        )
+
     def take(self, path: str) -> Taken:
         """Say what is to be done with a file, and take it where it is to be classified."""
         key = _key(path)
-        try:
-            size, changed = fingerprint(path)
-        except AudioError:
-            size = changed = -1
+        size, changed = _fingerprint(path)
         known = self._known(key)
         if known is not None and known.row is not None and not known.again:
             if (known.size, known.changed) == (size, changed):
-                return Taken.FAILED if known.failed else Taken.DONE
+                return known.verdict
             # Touched or copied, but is it another file? Not asked within the transaction:
             # hashing takes time.
             if size >= 0 and size == known.size and _same_content(path, known.content):
                 self._db.execute(
                     "update files set size = ?, changed = ? where key = ?", (size, changed, key)
                 )
-                return Taken.FAILED if known.failed else Taken.DONE
+                return known.verdict
         with self.transaction():
             now = self._known(key)
-            if now is not None and now.owner is not None and now.owner != self._owner:
+            if now is not None and now.owner is not None and now.owner != self.owner:
                 if _alive(now.owner, now.until):
                     return Taken.BUSY
             elif now != known:
@@ -138,9 +164,8 @@ class Store:
                 "insert into files (key, size, changed, owner, until) values (?, ?, ?, ?, ?) "
                 "on conflict (key) do update set size = excluded.size, changed = excluded.changed, "
                 "owner = excluded.owner, until = excluded.until",
-                (key, size, changed, self._owner, time.time() + _LEASE),
+                (key, size, changed, self.owner, time.time() + _LEASE),
             )
-        self._taken.add(key)
         return Taken.YOURS
 
     def finish(self, done: Done) -> bool:
@@ -159,14 +184,51 @@ class Store:
                 key,
             ),
         )
-        self._taken.discard(key)
         if time.time() - self._renewed > _LEASE / 10:
             self._renewed = time.time()
             self._db.execute(
                 "update files set until = ? where owner = ?",
-                (self._renewed + _LEASE, self._owner),
+                (self._renewed + _LEASE, self.owner),
             )
         return before is not None
+
+    def moved_here(self, path: str) -> Row | None:
+        """Return the row of a file that was renamed to ``path``, now under its new name, or None.
+
+        Such a file has the bytes of one that was done and is no longer where it was.
+        """
+        try:
+            size, changed = fingerprint(path)
+        except AudioError:
+            return None
+        found = self._db.execute(
+            "select key, content, row from files where size = ? and failed = 0 and owner is null",
+            (size,),
+        ).fetchall()
+        gone = [item for item in found if not os.path.lexists(item[0])]
+        if not gone or self._known(_key(path)) is not None:
+            return None
+        content = content_hash(path)
+        for key, known, text in gone:
+            if known == content:
+                row = {**json.loads(text), **named(path)}
+                if "path_base64" not in named(path):
+                    row.pop("path_base64", None)
+                self._db.execute(
+                    "update files set key = ?, changed = ?, row = ? where key = ?",
+                    (_key(path), changed, json.dumps(row, ensure_ascii=False), key),
+                )
+                self.set_note("stale", "yes")
+                return row
+        return None
+
+    def accept(self, path: str) -> None:
+        """Take a file's present bytes for those that were classified: only its tags have changed."""
+        size, changed = fingerprint(path)
+        self._db.execute(
+            "update files set size = ?, changed = ?, content = ? where key = ? and row is not null",
+            (size, changed, content_hash(path), _key(path)),
+        )
 
     def rows(self) -> Iterator[Row]:
         """Yield all results in the order in which they came."""
@@ -191,10 +253,10 @@ class Store:
     def close(self) -> None:
         """Give back what was taken and not finished, and close the database."""
         with contextlib.suppress(sqlite3.ProgrammingError), self.transaction():
-            self._db.execute("delete from files where owner = ? and row is null", (self._owner,))
+            self._db.execute("delete from files where owner = ? and row is null", (self.owner,))
             self._db.execute(
                 "update files set owner = null, until = null, changed = -2 where owner = ?",
-                (self._owner,),
+                (self.owner,),
             )
         self._db.close()
 
@@ -229,14 +291,31 @@ class _File:
             return True
         return bool(self.failed) and json.loads(self.row or "{}").get("reason") in _OUTSIDE
 
+    @property
+    def verdict(self) -> Taken:
+        return Taken.FAILED if self.failed else Taken.DONE
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _File) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
 
 
+def _owner() -> str:
+    """Return a name for this process that says which it is, on which machine, started when."""
+    pid = os.getpid()
+    return f"{platform.node()} {pid} {_start_time(pid)} {uuid.uuid4().hex[:8]}"
+
+
 def _key(path: str) -> bytes:
     return os.fsencode(os.path.abspath(path))
+
+
+def _fingerprint(path: str) -> tuple[int, int]:
+    try:
+        return fingerprint(path)
+    except AudioError:
+        return (-1, -1)
 
 
 def _same_content(path: str, content: str | None) -> bool:

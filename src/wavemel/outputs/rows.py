@@ -31,7 +31,7 @@ _DECIMALS = 6
 def result_row(path: str, result: TrackResult, *, timeline: bool = False) -> Row:
     """Return the row of a classified file."""
     row = {
-        **_named(path),
+        **named(path),
         "genres": _genres(result.genres),
         "unsure": result.unsure,
         "error": None,
@@ -55,7 +55,7 @@ def result_row(path: str, result: TrackResult, *, timeline: bool = False) -> Row
 def error_row(path: str, reason: str, message: str, model: str) -> Row:
     """Return the row of a file that could not be classified."""
     return {
-        **_named(path),
+        **named(path),
         "genres": [],
         "unsure": True,
         "error": message,
@@ -91,7 +91,8 @@ def one_line(name: str) -> str:
     return name if name.isprintable() else ascii(name)
 
 
-def _named(path: str) -> Row:
+def named(path: str) -> Row:
+    """Return the part of a row that says which file it is about."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:

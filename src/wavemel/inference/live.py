@@ -1,0 +1,146 @@
+"""A stream of samples that goes on -> what is playing, with a rolling window."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from wavemel.audio.mix import clean
+from wavemel.audio.resample import QUALITY, fit
+from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
+from wavemel.inference.frontend import FloatArray
+from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.inference.result import GenreProbability, Probabilities2Result
+
+#: Sample formats of raw PCM: numpy's type, and what full scale is.
+FORMATS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
+
+
+@dataclass(frozen=True)
+class LiveResult:
+    """What is playing at ``time``, in seconds since the stream began.
+
+    ``genres``: mean over the windows that ended in the last ``over`` seconds,
+    most probable first. ``window``: the last window alone, from ``start`` to
+    ``time``. Both are empty where that window is silent.
+    """
+
+    start: float
+    time: float
+    genres: tuple[GenreProbability, ...]
+    window: tuple[GenreProbability, ...]
+    unsure: bool
+
+
+class Live:
+    """Feed samples, get results.
+
+    Parameters
+    ----------
+    network : windows -> probabilities.
+    rate : Hz of the stream.
+    every : seconds between results.
+    over : seconds over whose windows a result is the mean; at least the last window counts.
+    min_confidence : see `Probabilities2Result`.
+
+    Raises
+    ------
+    ValueError
+        A number is not positive.
+    """
+
+    def __init__(
+        self,
+        network: Windows2Probabilities,
+        rate: int,
+        *,
+        every: float = 1.0,
+        over: float = 15.0,
+        min_confidence: float | None = None,
+    ) -> None:
+        if not (rate > 0 and every > 0 and over >= 0):
+            raise ValueError(f"rate and every must be positive, not {rate} and {every}")
+        self._network = network
+        self._result = Probabilities2Result(network.description, min_confidence)
+        self._rate = network.description.rate
+        self._size = network.description.samples
+        self._every = max(1, round(every * self._rate))
+        self._resampler = (
+            None
+            if rate == self._rate
+            else soxr.ResampleStream(rate, self._rate, 1, dtype="float32", quality=QUALITY)
+        )
+        self._held: FloatArray = np.empty(0, np.float32)
+        self._end = 0  # samples so far, at the model's rate
+        self._next = self._size
+        self._recent: deque[npt.NDArray[np.float64]] = deque(maxlen=1 + int(over / every))
+
+    def feed(self, samples: npt.NDArray[np.float32]) -> Iterator[LiveResult]:
+        """Yield a result for every window that these samples complete.
+
+        Parameters
+        ----------
+        samples : mono float32 (n,) at the stream's rate; cleaned in place.
+        """
+        clean(samples)
+        if self._resampler is not None:
+            samples = self._resampler.resample_chunk(samples)
+        yield from self._take(samples)
+
+    def finish(self) -> Iterator[LiveResult]:
+        """Yield the result of a stream that ended before its first window was full, if any."""
+        if self._resampler is not None:
+            yield from self._take(self._resampler.resample_chunk(np.empty(0, np.float32), True))
+        if self._next == self._size and self._end:
+            yield self._ask(self._held, self._end)
+
+    def _take(self, samples: FloatArray) -> Iterator[LiveResult]:
+        held = np.concatenate([self._held, samples])
+        self._end += len(samples)
+        while self._next <= self._end:
+            last = len(held) - (self._end - self._next)
+            yield self._ask(held[last - self._size : last], self._next)
+            self._next += self._every
+        self._held = held[max(0, len(held) - self._size - self._every) :].copy()
+
+    def _ask(self, window: FloatArray, end: int) -> LiveResult:
+        start, time = (end - len(window)) / self._rate, end / self._rate
+        if loudness_db(window) < SILENCE_DB:
+            self._recent.clear()  # what comes after silence is another piece
+            return LiveResult(start, time, (), (), True)
+        (row,) = self._network(fit(window, self._size)[None])
+        self._recent.append(row)
+        genres = self._result.genres(np.mean(self._recent, axis=0))
+        unsure = self._result.unsure(genres) or len(window) < MIN_SECONDS * self._rate
+        return LiveResult(start, time, genres, self._result.genres(row), unsure)
+
+
+class PcmReader:
+    """Raw PCM bytes -> mono float32, whatever the bytes' portions.
+
+    Parameters
+    ----------
+    form : one of `FORMATS`.
+    channels : interleaved channels.
+    """
+
+    def __init__(self, form: str, channels: int) -> None:
+        kind, self._scale = FORMATS[form]
+        self._type = np.dtype(kind)
+        self._channels = channels
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> npt.NDArray[np.float32]:
+        """Return the samples that are complete; what is left over waits for the next bytes."""
+        data = self._rest + data
+        whole = len(data) - len(data) % (self._type.itemsize * self._channels)
+        self._rest = data[whole:]
+        frames = np.frombuffer(data[:whole], self._type).reshape(-1, self._channels)
+        with np.errstate(invalid="ignore", over="ignore"):
+            mono = frames.astype(np.float32).mean(axis=1, dtype=np.float32)
+        return mono * np.float32(1 / self._scale)

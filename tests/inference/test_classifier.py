@@ -1,0 +1,260 @@
+"""From whatever is given to a result."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny_model import CLASSES, RATE, sounds
+
+import wavemel
+from wavemel.errors import AudioError
+from wavemel.inference.classifier import Classifier
+from wavemel.inference.file import File2Result
+from wavemel.inference.reading import Reading
+from wavemel.inference.result import TrackResult
+
+
+def test_a_result_says_everything(classifier: Classifier, wav: Path, song: np.ndarray) -> None:
+    result = classifier.classify(wav, whole=True)
+    windows = np.stack([song[i : i + RATE] for i in range(0, len(song) - RATE + 1, RATE // 2)])
+    expected = classifier.network(windows).mean(axis=0)
+    assert {g.genre: pytest.approx(g.probability, abs=1e-6) for g in result.genres} == dict(
+        zip(CLASSES, expected, strict=True)
+    )
+    assert [g.probability for g in result.genres] == sorted(expected, reverse=True)
+    assert (result.genre, result.probability) == (
+        result.genres[0].genre,
+        result.genres[0].probability,
+    )
+    assert sum(g.probability for g in result.genres) == pytest.approx(1)
+    assert (result.seconds, result.seconds_read, result.whole) == (30.0, 30.0, True)
+    assert [(w.start, w.end) for w in result.timeline[:3]] == [(0, 1), (0.5, 1.5), (1, 2)]
+    assert len(result.timeline) == 59
+    assert result.model == classifier.description.label
+    assert (result.unsure, result.complete, result.notes) == (False, True, ())
+
+
+def test_every_kind_of_source_agrees(classifier: Classifier, wav: Path, song: np.ndarray) -> None:
+    expected = classifier.classify(wav)
+    data = wav.read_bytes()
+    same = [
+        classifier.classify(str(wav)),
+        classifier.classify(data),
+        classifier.classify(io.BytesIO(data)),
+        classifier.classify(song, RATE),
+        classifier.classify(np.stack([song, song], axis=1), RATE),
+        classifier.classify((song * 0.5).astype(np.float64) * 2, RATE),
+    ]
+    with wav.open("rb") as file:
+        same.append(classifier.classify(file))
+    for result in same:
+        assert [g.genre for g in result.genres] == [g.genre for g in expected.genres]
+        for ours, theirs in zip(result.genres, expected.genres, strict=True):
+            assert ours.probability == pytest.approx(theirs.probability, abs=1e-5)
+        assert result.seconds_read == expected.seconds_read
+
+
+def test_any_rate_and_length(classifier: Classifier, tmp_path: Path) -> None:
+    x = sounds(1, 4.0, 48_000)[0]
+    for rate in (8000, 11_025, 22_050, 44_100, 96_000):
+        result = classifier.classify(x, rate)
+        assert result.seconds == pytest.approx(4 * 48_000 / rate, abs=1e-3)
+        assert len(result.genres) == 3
+
+
+class CountingNetwork:
+    """Answers by the mean level of a window, and counts them."""
+
+    batch = 4
+
+    def __init__(self, classifier: Classifier) -> None:
+        self.description = classifier.description
+        self.asked = 0
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        self.asked += len(samples)
+        p = np.clip(np.abs(samples).mean(axis=1).astype(np.float64), 0, 1)
+        return np.stack([p, (1 - p) / 2, (1 - p) / 2], axis=1)
+
+
+def long_track(levels: np.ndarray) -> np.ndarray:
+    """Two minutes of a square wave whose level, and so its probability, is known."""
+    square = np.sign(np.sin(np.arange(120 * RATE) / 5)).astype(np.float32)
+    return square * np.repeat(levels, len(square) // len(levels)).astype(np.float32)
+
+
+def test_a_steady_track_needs_few_windows(classifier: Classifier) -> None:
+    network = CountingNetwork(classifier)
+    result = File2Result(network).stream(_stream(long_track(np.array([0.4]))), "x")
+    assert result.genres[1].probability == pytest.approx(0.4, abs=1e-3) or (
+        result.genres[0].probability == pytest.approx(0.4, abs=1e-3)
+    )
+    assert not result.whole
+    assert network.asked < 30  # of 239
+    assert result.seconds_read < 30
+    assert result.seconds == 120
+
+
+def test_a_changing_track_needs_more_windows_and_comes_as_close(classifier: Classifier) -> None:
+    rng = np.random.default_rng(3)
+    asked = []
+    for spread in (0.0, 0.1, 0.25):
+        track = long_track(np.clip(0.5 + rng.uniform(-spread, spread, 60), 0, 1))
+        network = CountingNetwork(classifier)
+        some = File2Result(network).stream(_stream(track), "x")
+        asked.append(network.asked)
+        whole = File2Result(CountingNetwork(classifier), Reading(whole=True)).stream(
+            _stream(track), "x"
+        )
+        assert some.genre == whole.genre
+        assert some.probability == pytest.approx(whole.probability, abs=0.05)
+    assert asked == sorted(asked)
+    assert asked[0] < asked[2]
+
+
+def test_seconds_bound_what_is_read(classifier: Classifier) -> None:
+    track = long_track(np.random.default_rng(0).uniform(0, 1, 60))
+    for seconds in (1, 5.5, 40):
+        result = classifier.classify(track, RATE, seconds=seconds)
+        assert result.seconds_read <= seconds
+        assert result.seconds_read > seconds / 2
+        assert len(result.timeline) == int(seconds)
+    assert classifier.classify(track, RATE, seconds=500).whole
+
+
+def test_windows_are_spread_over_the_file(classifier: Classifier, wav: Path) -> None:
+    starts = [w.start for w in classifier.classify(wav, seconds=4).timeline]
+    assert starts == sorted(starts)
+    assert starts[0] < 9 < 20 < starts[-1]
+
+
+def _stream(track: np.ndarray):
+    from wavemel.inference.windows import ArrayStream
+
+    return ArrayStream(track, RATE)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.3], ids=["digital silence", "constant offset"])
+def test_silence_has_no_genre_and_says_so(classifier: Classifier, level: float) -> None:
+    result = classifier.classify(np.full(20 * RATE, level, np.float32), RATE)
+    assert result.genres == ()
+    assert (result.genre, result.probability, result.unsure) == (None, None, True)
+    assert result.notes == ("silent (digital silence): there is nothing to classify",)
+
+
+def test_silent_stretches_have_no_vote(classifier: Classifier, song: np.ndarray) -> None:
+    gap = np.concatenate([song[: 5 * RATE], np.zeros(20 * RATE, np.float32)])
+    alone = classifier.classify(song[: 5 * RATE], RATE, whole=True)
+    both = classifier.classify(gap, RATE, whole=True)
+    assert both.notes == ("39 of 49 windows are silent",)
+    assert both.seconds_read == 25
+    assert both.probability == pytest.approx(alone.probability, abs=0.1)
+
+
+def test_music_behind_long_silence_is_found(classifier: Classifier, song: np.ndarray) -> None:
+    hidden = np.concatenate([np.zeros(200 * RATE, np.float32), song[: 2 * RATE]])
+    result = classifier.classify(hidden, RATE)
+    assert result.genre is not None
+    assert result.whole
+
+
+def test_short_files(classifier: Classifier, song: np.ndarray) -> None:
+    short = classifier.classify(song[:1000], RATE)
+    assert short.notes == ("0.1 s, shorter than the 1 s that the model hears",)
+    assert short.unsure
+    assert len(short.genres) == 3
+    assert [(w.start, w.end) for w in short.timeline] == [(0, 0.125)]
+
+
+def test_numbers_that_are_none(classifier: Classifier, song: np.ndarray, tmp_path: Path) -> None:
+    damaged = song.copy()
+    damaged[100:110] = np.nan
+    soundfile.write(tmp_path / "nan.wav", damaged, RATE, subtype="FLOAT")
+    result = classifier.classify(tmp_path / "nan.wav", whole=True)
+    assert result.notes == ("10 samples are no finite numbers and count as 0",)
+    soundfile.write(tmp_path / "all.wav", np.full(RATE, np.nan), RATE, subtype="FLOAT")
+    with pytest.raises(AudioError, match="finite"):
+        classifier.classify(tmp_path / "all.wav")
+
+
+def test_a_header_that_promises_too_much(classifier: Classifier, wav: Path, tmp_path: Path) -> None:
+    data = wav.read_bytes()
+    (tmp_path / "cut.wav").write_bytes(data[: len(data) // 3])
+    result = classifier.classify(tmp_path / "cut.wav", seconds=5)
+    assert result.seconds == pytest.approx(10, abs=0.1)
+    assert len(result.genres) == 3
+
+
+def test_unsure_below_a_threshold(classifier: Classifier, wav: Path) -> None:
+    probability = classifier.classify(wav).probability
+    assert probability is not None
+    assert not classifier.classify(wav, min_confidence=probability - 0.01).unsure
+    assert classifier.classify(wav, min_confidence=probability + 0.01).unsure
+
+
+def test_impossible_calls(classifier: Classifier, wav: Path, song: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="need their rate"):
+        classifier.classify(song)
+    with pytest.raises(ValueError, match="files know their own"):
+        classifier.classify(wav, 8000)
+    with pytest.raises(ValueError, match="exclude"):
+        classifier.classify(wav, whole=True, seconds=3)
+    with pytest.raises(AudioError, match="does not exist"):
+        classifier.classify(wav.parent / "none.wav")
+
+
+def test_load_is_lazy_and_finds_the_model(model: Path, wav: Path) -> None:
+    assert wavemel.load(model).classes == CLASSES
+    assert isinstance(wavemel.load(str(model)).classify(wav), TrackResult)
+
+
+NAMES = {"WAV": "PCM_16", "FLAC": "PCM_16", "MP3": "MPEG_LAYER_III", "OGG": "VORBIS"}
+
+
+@pytest.fixture(scope="module")
+def encoded(song: np.ndarray) -> dict[str, bytes]:
+    made = {}
+    for form, subtype in NAMES.items():
+        file = io.BytesIO()
+        soundfile.write(file, song[: 6 * RATE], RATE, format=form, subtype=subtype)
+        made[form] = file.getvalue()
+    return made
+
+
+@pytest.mark.parametrize("form", list(NAMES))
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+@given(
+    keep=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 7)), max_size=12),
+    whole=st.booleans(),
+)
+def test_damaged_files_end_in_a_result_or_our_error(
+    classifier: Classifier,
+    encoded: dict[str, bytes],
+    form: str,
+    keep: float,
+    flips: list[tuple[float, int]],
+    whole: bool,
+) -> None:
+    data = bytearray(encoded[form])
+    for place, bit in flips:
+        data[int(place * len(data))] ^= 1 << bit
+    cut = bytes(data[: int(keep * len(data))])
+    result = reason_or_result(classifier, cut, whole)
+    if isinstance(result, str):
+        assert result in {"empty", "not-audio", "damaged", "no-samples", "no-decoder"}
+        return
+    assert np.isfinite([g.probability for g in result.genres]).all()
+    assert result.genres or result.notes
+    assert result.seconds > 0
+
+
+def reason_or_result(classifier: Classifier, data: bytes, whole: bool) -> str | TrackResult:
+    try:
+        return classifier.classify(data, whole=whole)
+    except AudioError as error:
+        return error.reason

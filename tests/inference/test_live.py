@@ -1,0 +1,97 @@
+"""A stream that goes on."""
+
+import itertools
+
+import numpy as np
+import pytest
+from tiny_model import RATE
+
+from wavemel.inference.classifier import Classifier
+from wavemel.inference.live import Live, PcmReader
+
+
+def portions(samples: np.ndarray, seed: int = 0) -> list[np.ndarray]:
+    cuts = np.sort(np.random.default_rng(seed).integers(0, len(samples), 23))
+    return [part.copy() for part in np.split(samples, cuts)]
+
+
+@pytest.mark.parametrize("every", [0.25, 1.0, 3.0])
+def test_results_are_those_of_the_windows(
+    classifier: Classifier, song: np.ndarray, every: float
+) -> None:
+    live = Live(classifier.network, RATE, every=every, over=0)
+    results = [r for part in portions(song) for r in live.feed(part)]
+    assert not list(live.finish())
+    assert [r.time for r in results] == [1 + i * every for i in range(1 + int(29 / every))]
+    for result in results:
+        window = song[int(result.start * RATE) : int(result.time * RATE)]
+        expected = classifier.classify(window, RATE, whole=True)
+        assert result.genres == result.window
+        for ours, theirs in zip(result.genres, expected.genres, strict=True):
+            assert ours.genre == theirs.genre
+            assert ours.probability == pytest.approx(theirs.probability, abs=1e-5)
+
+
+def test_a_result_is_the_mean_over_the_last_windows(
+    classifier: Classifier, song: np.ndarray
+) -> None:
+    live = Live(classifier.network, RATE, every=1, over=4)
+    results = list(live.feed(song.copy()))
+    by_genre = [{g.genre: g.probability for g in r.window} for r in results]
+    for i, result in enumerate(results):
+        last = by_genre[max(0, i - 4) : i + 1]
+        for g in result.genres:
+            assert g.probability == pytest.approx(np.mean([w[g.genre] for w in last]), abs=1e-9)
+
+
+def test_silence_starts_afresh(classifier: Classifier, song: np.ndarray) -> None:
+    live = Live(classifier.network, RATE, every=1, over=10)
+    track = np.concatenate([song[: 3 * RATE], np.zeros(3 * RATE, np.float32), song[-2 * RATE :]])
+    results = list(live.feed(track))
+    assert [bool(r.genres) for r in results] == [True] * 3 + [False] * 3 + [True] * 2
+    assert all(r.unsure for r in results[3:6])
+    assert results[6].genres == results[6].window  # what came before the silence is forgotten
+
+
+def test_other_rates_are_resampled(classifier: Classifier, song: np.ndarray) -> None:
+    doubled = np.repeat(song, 2)
+    live = Live(classifier.network, 2 * RATE, every=1)
+    results = [r for part in portions(doubled) for r in live.feed(part)]
+    results += live.finish()
+    assert len(results) == 30
+    assert results[-1].time == 30
+
+
+def test_a_stream_shorter_than_a_window(classifier: Classifier, song: np.ndarray) -> None:
+    live = Live(classifier.network, RATE)
+    assert not list(live.feed(song[:4000].copy()))
+    (result,) = live.finish()
+    assert (result.start, result.time, result.unsure) == (0, 0.5, True)
+    assert len(result.genres) == 3
+    assert not list(Live(classifier.network, RATE).finish())
+
+
+def test_impossible_settings(classifier: Classifier) -> None:
+    with pytest.raises(ValueError, match="every"):
+        Live(classifier.network, RATE, every=0)
+
+
+@pytest.mark.parametrize(
+    ("form", "kind", "scale"),
+    [("s16le", "<i2", 2**15), ("s32le", "<i4", 2**31), ("f32le", "<f4", 1)],
+)
+def test_pcm_in_any_portions(form: str, kind: str, scale: int) -> None:
+    frames = np.random.default_rng(0).uniform(-0.9, 0.9, (1000, 2))
+    data = (frames * scale).astype(kind).tobytes()
+    read = PcmReader(form, 2)
+    cuts = [0, 1, 2, 7, 100, 1003, 1004, len(data)]
+    parts = [read(data[a:b]) for a, b in itertools.pairwise(cuts)]
+    joined = np.concatenate(parts)
+    assert joined.dtype == np.float32
+    np.testing.assert_allclose(joined, frames.mean(axis=1), atol=1e-4)
+
+
+def test_pcm_that_is_no_number_is_silence(classifier: Classifier) -> None:
+    data = np.full(2 * RATE, np.nan, "<f4").tobytes()
+    (first, *_) = Live(classifier.network, RATE, every=1).feed(PcmReader("f32le", 1)(data))
+    assert first.genres == ()

@@ -1,0 +1,81 @@
+"""Which model is meant."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tiny_model import tiny_model
+
+from wavemel.errors import ModelError
+from wavemel.inference import models
+from wavemel.inference.models import find_model, list_models
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path / "local"))
+    monkeypatch.delenv("WAVEMEL_MODEL", raising=False)
+    monkeypatch.setattr(models, "SHIPPED", tmp_path / "shipped")
+    for folder in ("local", "shipped"):
+        (tmp_path / folder).mkdir()
+
+
+def test_without_any_model_it_says_how_to_get_one() -> None:
+    with pytest.raises(ModelError, match="wavemel export RUN --name NAME"):
+        find_model()
+    with pytest.raises(ModelError, match=r"no model called 'emotify-4'.*wavemel export RUN"):
+        find_model("emotify-4")
+
+
+def test_the_only_one_is_the_default(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "local", "mine")
+    assert find_model().graph == tmp_path / "local" / "mine" / "model.onnx"
+    tiny_model(tmp_path / "local", "other")
+    with pytest.raises(ModelError, match="mine, other"):
+        find_model()
+
+
+def test_shipped_before_local_by_default_but_not_by_name(tmp_path: Path) -> None:
+    for folder in ("local", "shipped"):
+        tiny_model(tmp_path / folder, "emotify-4")
+    tiny_model(tmp_path / "local", "mine")
+    assert find_model("emotify-4").graph.is_relative_to(tmp_path / "local")
+    shutil.rmtree(tmp_path / "local" / "emotify-4")
+    assert find_model().graph.is_relative_to(tmp_path / "shipped")
+
+
+def test_the_environment_names_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_model(tmp_path / "shipped", "emotify-4")
+    tiny_model(tmp_path / "local", "mine")
+    monkeypatch.setenv("WAVEMEL_MODEL", "mine")
+    assert find_model().graph.is_relative_to(tmp_path / "local")
+    assert find_model("emotify-4").graph.is_relative_to(tmp_path / "shipped")
+
+
+def test_paths_and_pairs_of_files(tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path, "m")
+    for suffix in ("onnx", "json"):
+        (tmp_path / f"pair.{suffix}").write_bytes((folder / f"model.{suffix}").read_bytes())
+    expected = find_model(folder).description
+    for name in ("pair.onnx", "pair.json", "pair"):
+        assert find_model(tmp_path / name).description == expected
+    shutil.copytree(folder, tmp_path / "local" / "x.y")  # a dot in a name is no ending
+    assert find_model("x.y").description == expected
+    assert list(list_models()) == ["x.y"]
+
+
+@pytest.mark.parametrize("name", ["nowhere/model", "nowhere/model.onnx"])
+def test_paths_that_are_none(name: str) -> None:
+    with pytest.raises(ModelError, match=f"there is no model at {name}"):
+        find_model(name)
+
+
+def test_near_names_are_offered(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "local", "emotify-4")
+    with pytest.raises(ModelError, match="did you mean 'emotify-4'"):
+        find_model("emotify4")
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"model\.json is missing"):
+        find_model(tmp_path)

@@ -1,0 +1,80 @@
+"""How many windows are enough."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wavemel.inference.reading import Reading, spread_out, windows_needed
+
+
+@given(st.integers(1, 700))
+def test_spread_out_names_each_window_once(count: int) -> None:
+    assert sorted(spread_out(count)) == list(range(count))
+
+
+@given(st.integers(8, 500), st.integers(3, 60))
+def test_any_first_few_lie_spread_over_the_track(count: int, few: int) -> None:
+    few = min(few, count)
+    order = spread_out(count)
+    first = sorted(next(order) for _ in range(few))
+    gaps = np.diff([-1, *first, count])
+    # Van der Corput: no gap is more than about four times an even one.
+    assert gaps.max() <= 4 * count / few + 2
+
+
+def test_windows_needed_follows_the_standard_error() -> None:
+    # Four windows, spread .1 about their mean, the prior's own spread: variance (4 + 3)/6 * .01.
+    p = np.array([[0.4, 0.6], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4]])
+    variance = 0.01 * 7 / 6
+    error = (0.05 / 1.96) ** 2
+    total = 1000
+    expected = variance * total / (error * (total - 1) + variance)
+    assert windows_needed(p, total, 0.05) == int(np.ceil(expected))
+
+
+@given(
+    st.integers(3, 40),
+    st.integers(0, 2**32 - 1),
+    st.floats(0.01, 0.3),
+    st.integers(0, 500),
+)
+def test_windows_needed_is_sane(n: int, seed: int, tolerance: float, more: int) -> None:
+    p = np.random.default_rng(seed).dirichlet(np.ones(4), n)
+    total = n + more
+    needed = windows_needed(p, total, tolerance)
+    assert 1 <= needed <= total
+    assert windows_needed(p, total, tolerance / 2) >= needed
+    assert windows_needed(np.tile(p.mean(axis=0), (n, 1)), total, tolerance) <= needed
+
+
+def test_the_stated_confidence_is_reached_on_drifting_tracks() -> None:
+    """Tracks whose probabilities wander, as music's do; read as `File2Result` reads."""
+    rng = np.random.default_rng(0)
+    within = 0
+    tracks = 400
+    for _ in range(tracks):
+        total = int(rng.integers(15, 120))
+        steps = rng.normal(0, 0.5, (total, 4)).cumsum(axis=0) * rng.uniform(0.1, 1)
+        logits = steps + rng.normal(0, 1, (total, 4))
+        p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+        order = list(spread_out(total))
+        n = 3
+        while (needed := windows_needed(p[order[:n]], total, 0.05)) > n:
+            n = min(needed, 2 * n)
+        within += bool(np.abs(p[order[:n]].mean(axis=0) - p.mean(axis=0)).max() <= 0.05)
+    assert within / tracks >= 0.93
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"whole": True, "seconds": 3.0}, {"seconds": 0.0}, {"tolerance": 0.0}]
+)
+def test_impossible_readings(wrong: dict) -> None:
+    with pytest.raises(ValueError, match=r"whole|seconds|tolerance"):
+        Reading(**wrong)
+
+
+def test_readings_say_what_they_are() -> None:
+    assert str(Reading()) == "tolerance 0.05"
+    assert str(Reading(whole=True)) == "whole"
+    assert str(Reading(seconds=20)) == "20 s"

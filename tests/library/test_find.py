@@ -1,0 +1,126 @@
+"""What is classified, and what cannot be looked at."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from wavemel.library.find import Found, find, read_list
+
+
+def make(root: Path, *names: str) -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def names(found: list[Found], root: Path) -> list[str]:
+    return [os.path.relpath(f.path, root) for f in found]
+
+
+def test_a_folder_gives_its_audio_files_in_order(tmp_path: Path) -> None:
+    make(tmp_path, "b.mp3", "a/2.FLAC", "a/1.wav", "a/cover.jpg", "a/._1.wav", "notes", "c/x/y.ogg")
+    found = list(find([str(tmp_path)]))
+    assert names(found, tmp_path) == ["b.mp3", "a/1.wav", "a/2.FLAC", "c/x/y.ogg"]
+    assert all(f.reason is None for f in found)
+
+
+def test_a_named_file_is_taken_whatever_its_name(tmp_path: Path) -> None:
+    make(tmp_path, "song.dat")
+    song, none = str(tmp_path / "song.dat"), str(tmp_path / "none.mp3")
+    assert [f.path for f in find([song, none])] == [song, none]
+
+
+def test_each_file_once(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3")
+    one = str(tmp_path / "a" / "1.mp3")
+    found = list(
+        find([one, str(tmp_path), str(tmp_path / "a"), one, str(tmp_path / "a/../a/1.mp3")])
+    )
+    assert [f.path for f in found] == [one]
+
+
+def test_patterns(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3", "a/b/2.mp3", "a/b/3.ogg", "a/cover.jpg", "a/4.dat")
+    assert names(list(find([f"{tmp_path}/**/*.mp3"])), tmp_path) == ["a/1.mp3", "a/b/2.mp3"]
+    assert names(list(find([f"{tmp_path}/a/*"])), tmp_path) == ["a/1.mp3", "a/b/2.mp3", "a/b/3.ogg"]
+    assert names(list(find([f"{tmp_path}/a/*.dat"])), tmp_path) == ["a/4.dat"]
+    (missing,) = find([f"{tmp_path}/*.opus"])
+    assert (missing.reason, missing.message) == ("missing", "matches no file")
+
+
+def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path) -> None:
+    make(tmp_path, "[live] 2.mp3", "l 2.mp3")
+    assert names(list(find([f"{tmp_path}/[live] 2.mp3"])), tmp_path) == ["[live] 2.mp3"]
+
+
+def test_members_of_archives_pass(tmp_path: Path) -> None:
+    member = f"{tmp_path}/a.zip!/x*.mp3"
+    assert [f.path for f in find([member])] == [member]
+
+
+def test_links_are_followed_once_and_loops_are_told(tmp_path: Path) -> None:
+    make(tmp_path, "music/a/1.mp3", "other/2.mp3")
+    (tmp_path / "music" / "a" / "up").symlink_to(tmp_path / "music")
+    (tmp_path / "music" / "a" / "self").symlink_to(".")
+    (tmp_path / "music" / "b").symlink_to(tmp_path / "other")
+    (tmp_path / "music" / "c").symlink_to(tmp_path / "other")
+    (tmp_path / "other" / "back").symlink_to(tmp_path / "music" / "a")
+    found = list(find([str(tmp_path / "music")]))
+    assert names([f for f in found if f.reason is None], tmp_path) == ["music/a/1.mp3", "music/b/2.mp3"]  # fmt: skip
+    loops = {os.path.relpath(f.path, tmp_path): f.message for f in found if f.reason == "loop"}
+    assert set(loops) == {"music/a/up", "music/a/self"}
+    assert loops["music/a/up"] == "is a link to a folder that holds it: not followed"
+
+
+def test_links_that_lead_to_themselves_and_nowhere(tmp_path: Path) -> None:
+    (tmp_path / "x").symlink_to(tmp_path / "y")
+    (tmp_path / "y").symlink_to(tmp_path / "x")
+    (tmp_path / "dead.mp3").symlink_to(tmp_path / "none")
+    found = {os.path.basename(f.path): f.reason for f in find([str(tmp_path)])}
+    assert found == {"x": "loop", "y": "loop", "dead.mp3": None}  # decoding says it is missing
+
+
+def test_many_links_do_not_multiply(tmp_path: Path) -> None:
+    for i in range(12):
+        make(tmp_path, f"{i}/song.mp3")
+        for j in range(12):
+            (tmp_path / str(i) / f"to {j}").symlink_to(tmp_path / str(j))
+    assert len([f for f in find([str(tmp_path)]) if f.reason is None]) == 12
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
+    make(tmp_path, "a/1.mp3", "locked/2.mp3")
+    (tmp_path / "locked").chmod(0)
+    try:
+        found = list(find([str(tmp_path)]))
+    finally:
+        (tmp_path / "locked").chmod(0o700)
+    assert [f.reason for f in found] == [None, "permission"]
+
+
+def test_an_unreadable_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "a/1.mp3", "locked/2.mp3")
+    scandir = os.scandir
+
+    def refuse(folder: str):
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    *_, locked = find([str(tmp_path)])
+    assert locked.reason == "permission"
+    assert locked.message == "is a folder that cannot be read: Permission denied"
+
+
+def test_lists() -> None:
+    assert read_list(b"a.mp3\n b.mp3 \r\n\nc\xff.mp3") == [
+        "a.mp3",
+        " b.mp3 ",
+        os.fsdecode(b"c\xff.mp3"),
+    ]
+    assert read_list(b"a\nb.mp3\0c.mp3\0") == ["a\nb.mp3", "c.mp3"]
+    assert read_list(b"\n\n") == []
