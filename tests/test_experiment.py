@@ -63,6 +63,23 @@ def test_another_network_starts_afresh() -> None:
         ("augment.noise.snr=3", "did you mean 'snr_db'"),
         ("evaluation.overlap=1", "overlap"),
         ("seed", "key=value"),
+        ("seed=-1", "seed must be at least 0"),
+        ("audio.rate=0", "audio.rate must be"),
+        ("audio.seconds=.nan", "audio.seconds must be"),
+        ("mel.hop=0", "mel.hop must be"),
+        ("training.batch_size=1", "batch_size must be at least 2"),
+        ("training.learning_rate=-1", "learning_rate must be"),
+        ("training.label_smoothing=3", "label_smoothing must be"),
+        ("training.patience=-1", "patience must be"),
+        ("training.initial.mel=runs/mel", "which network 'wave' does not have"),
+        ("network.dropout=2", "cannot be built"),
+        ("network.stride=0", "cannot be built|stride"),
+        ("network.pool=0", "cannot be built|pool|zero"),
+        ("network.filters=0", "network 'wave'"),
+        ("network.name=[1]", "network has no name"),
+        ("network.frozen=true", "no option 'frozen'"),
+        ("network.seconds=3", "'seconds' is 15.0 by the rest"),
+        ("augment.noise.snr_db=[a, b]", "snr_db"),
         ("name.a=1", "name"),
         ("augment.noise.probability.x=1", "has no keys"),
     ],
@@ -70,6 +87,13 @@ def test_another_network_starts_afresh() -> None:
 def test_bad_changes_are_refused_by_name(change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_experiment("paper/wave", [change])
+
+
+def test_frozen_branches_need_trained_weights_and_skips_need_odd_kernels() -> None:
+    with pytest.raises(ConfigError, match="freeze random weights"):
+        load_experiment("light/combined", ["network.frozen=true"])
+    with pytest.raises(ConfigError, match="cannot be built"):
+        load_experiment("light/mel", ["network.kernel=[2, 2]"])
 
 
 def test_bad_files(tmp_path: Path) -> None:

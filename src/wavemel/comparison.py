@@ -15,7 +15,7 @@ from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.paired import holm, paired_test
-from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, tracks
+from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
 from wavemel.machine import describe_machine
 
 #: Name -> (predictions by window or clip, what else the results say of it).
@@ -130,15 +130,13 @@ def _data(abouts: list[dict[str, Any]], runs: list[Path]) -> dict[str, Any]:
     data["leak"] = " ".join(sorted(leaks))
     if len(splits) > 1:
         # Cross-validation: every clip is tested once; counts of one fold would mislead.
-        tables = {
-            a["data"]["split"]: pd.read_csv(run / "table.csv", dtype="string")
-            for run, a in zip(runs, abouts, strict=True)
-        }
+        tables = {a["data"]["split"]: run_table(run) for run, a in zip(runs, abouts, strict=True)}
         tested = pd.concat([t[t["split"] == "test"] for t in tables.values()])
         data["counts"] = {"test": tested["genre"].value_counts().sort_index().to_dict()}
     else:
         data["counts"] = {s: data["counts"][s] for s in SPLITS if s in data["counts"]}
-    listed = pd.read_csv(runs[0] / "left_out.csv", dtype="string").fillna("")
+    # An empty field is missing; a genre may well be called "None".
+    listed = pd.read_csv(runs[0] / "left_out.csv", dtype="string", keep_default_na=False)
     # File names only: a report is passed on, and folders are nobody's business.
     listed["path"] = listed["path"].str.rsplit("/", n=2).str[-2:].str.join("/")
     data["left_out_clips"] = listed[["path", "status", "reason"]].to_dict(orient="records")

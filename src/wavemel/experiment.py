@@ -126,36 +126,85 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
     from pydantic import TypeAdapter, ValidationError
 
     from wavemel.features.augment import make_augmentations
-    from wavemel.networks import build_network
 
     try:
         experiment = TypeAdapter(Experiment).validate_python(tree)
     except ValidationError as error:
         raise ConfigError(f"{where}: {_sentence(error)}") from error
-    if "name" not in experiment.network:
-        raise ConfigError(
-            f"{where}: network has no name; say which, as in 'network: {{name: wave}}'"
-        )
     try:
-        # Building on torch's meta device checks every option, and allocates nothing.
-        import torch
-
-        with torch.device("meta"):
-            build_network(**network_arguments(experiment, classes=2))
+        _check_ranges(experiment)
+        _check_network(experiment)
         make_augmentations(experiment.augment)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
-    if not 0 <= experiment.evaluation.overlap < 1:
-        raise ConfigError(f"{where}: evaluation.overlap must be at least 0 and under 1")
-    if experiment.labels == "genres" and experiment.training.sampling != "natural":
-        raise ConfigError(
-            f"{where}: clips of several genres cannot be drawn by genre: "
-            "use training.class_weights, or training.sampling=natural"
-        )
-    for key in ("epochs", "batch_size"):
-        if getattr(experiment.training, key) < 1:
-            raise ConfigError(f"{where}: training.{key} must be at least 1")
     return experiment
+
+
+def _check_ranges(experiment: Experiment) -> None:
+    """Raise ConfigError where a number makes no sense."""
+    audio, mel, training = experiment.audio, experiment.mel, experiment.training
+    low: dict[str, tuple[float, float]] = {
+        "seed": (experiment.seed, 0),
+        "audio.rate": (audio.rate, 1000),
+        "audio.seconds": (audio.seconds, 0.01),
+        "mel.n_fft": (mel.n_fft, 16),
+        "mel.hop": (mel.hop, 1),
+        "mel.bands": (mel.bands, 1),
+        "training.epochs": (training.epochs, 1),
+        # Batch norm has no variance of one clip.
+        "training.batch_size": (training.batch_size, 2),
+        "training.learning_rate": (training.learning_rate, 0),
+        "training.weight_decay": (training.weight_decay, 0),
+        "training.patience": (1 if training.patience is None else training.patience, 1),
+        "evaluation.batch_size": (experiment.evaluation.batch_size, 1),
+    }
+    for key, (value, least) in low.items():
+        # Written so that NaN fails too.
+        if not value >= least:
+            raise ConfigError(f"{key} must be at least {least}, not {value}")
+    for key, share in (
+        ("evaluation.overlap", experiment.evaluation.overlap),
+        ("training.label_smoothing", training.label_smoothing),
+    ):
+        if not 0 <= share < 1:
+            raise ConfigError(f"{key} must be at least 0 and under 1, not {share}")
+    if experiment.labels == "genres" and training.sampling != "natural":
+        raise ConfigError(
+            "clips of several genres cannot be drawn by genre: use training.class_weights, "
+            "or training.sampling=natural"
+        )
+
+
+def _check_network(experiment: Experiment) -> None:
+    """Build the network and run it on torch's meta device, which allocates nothing."""
+    import torch
+
+    from wavemel.networks import NETWORKS, build_network
+
+    name = experiment.network.get("name")
+    if not isinstance(name, str):
+        raise ConfigError("network has no name; say which, as in 'network: {name: wave}'")
+    branches = getattr(NETWORKS[name], "branches", {})
+    for branch in experiment.training.initial:
+        if branch not in branches:
+            raise ConfigError(
+                f"training.initial names the branch {branch!r}, which network {name!r} does not have"
+            )
+    samples = experiment.audio.samples
+    shapes = {
+        "wave": (samples,),
+        "mel": (experiment.mel.bands, experiment.mel.frames(samples)),
+    }
+    try:
+        with torch.device("meta"):
+            network = build_network(**network_arguments(experiment, classes=2)).eval()
+            if all(part in shapes for part in network.inputs):
+                network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
+    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"network {name!r} cannot be built with these options: {reason}"
+        ) from error
 
 
 def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:

@@ -27,12 +27,16 @@ from wavemel.experiment import Experiment, config_set, load_experiment
 from wavemel.progress import track
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.run import Hardware, train
+from wavemel.training.run import Hardware, changed_settings, read_experiment, train
 
 log = logging.getLogger(__name__)
 
 #: Rate and length that the MFCC baselines hear: their published setting.
 BASELINE_RATE = 22_050
+BASELINE_NOTE = (
+    "The baselines hear whole clips at 22.05 kHz and learn from training and validation clips "
+    "together; the networks' first table is of one window a clip, learnt from training clips alone."
+)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
         config_set=plan.configs,
         baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
     )
+    if plan.baselines:
+        results["data"]["notes"].append(BASELINE_NOTE)
     write_report(results, plan.to)
     return results
 
@@ -103,7 +109,14 @@ def _run(
         old = read_json(about)
         if old["data"]["hash"] != data.hash:
             raise ModelError(f"{folder} was trained on other data: give another --to")
-        if old.get("finished") and old["epochs"] >= experiment.training.epochs:
+        changed = changed_settings(folder, experiment)
+        if changed:
+            raise ModelError(
+                f"{folder} was trained with another {', '.join(changed)}: give another --to"
+            )
+        # Early stopping ends before the last epoch: only a wish for more of them goes on.
+        asked = read_experiment(folder)["training"]["epochs"]
+        if old.get("finished") and asked >= experiment.training.epochs:
             return folder
     train(experiment, data, folder, resume=about.exists(), cache=plan.cache, hardware=hardware)
     return folder

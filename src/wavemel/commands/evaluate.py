@@ -125,7 +125,8 @@ def print_results(results: dict[str, Any]) -> None:
     note = " (SYNTHETIC DATA)" if results["data"]["synthetic"] else ""
     n = results["models"][0]["n"]
     headings = ("network", *(title for title, _ in ROWS), "top-1, whole track")
-    table(f"{results['title']}: {n} test clips{note}", headings, rows)
+    split = results["models"][0]["split"]
+    table(f"{results['title']}: {n} {split} clips{note}", headings, rows)
 
 
 def _print_several(run: str, split: str, figures: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ import pandas as pd
 from wavemel.checkpoint import load_checkpoint, read_json, write_json
 from wavemel.data.labels import encode
 from wavemel.data.scan import usable
+from wavemel.data.sources.table_file import read_rows
 from wavemel.data.table import Corpus, as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
@@ -170,4 +171,4 @@ def run_table(folder: Path) -> pd.DataFrame:
     path = folder / "table.csv"
     if not path.is_file():
         raise ModelError(f"{folder} is no run folder: table.csv is missing")
-    return as_table(pd.read_csv(path, dtype={"artist": "string", "title": "string"}), str(path))
+    return as_table(read_rows(path), str(path))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from wavemel.errors import ConfigError
-from wavemel.registry import Registry, suggest
+from wavemel.options import make_config
+from wavemel.registry import Registry
 
 
 class GenreNetwork(nn.Module):
@@ -55,30 +54,3 @@ def build_network(name: str, options: dict[str, Any] | None = None, **given: Any
     """
     network = NETWORKS[name]
     return network(make_config(network.Config, options or {}, f"network {name!r}", **given))
-
-
-def make_config(config: type, options: dict[str, Any], what: str, **given: Any) -> Any:
-    """Return ``config`` made from ``options`` and what of ``given`` it knows, nested ones included."""
-    fields = {f.name: f for f in dataclasses.fields(config)}
-    values: dict[str, Any] = {}
-    for key, value in options.items():
-        if key not in fields:
-            raise ConfigError(f"{what} has no option {key!r}{suggest(key, fields)}")
-        values[key] = _frozen(value)
-    for key, field in fields.items():
-        nested = field.default_factory
-        if isinstance(nested, type) and dataclasses.is_dataclass(nested):
-            inner = options.get(key, {})
-            if not isinstance(inner, dict):
-                raise ConfigError(f"{what}: option {key!r} must be a mapping, not {inner!r}")
-            values[key] = make_config(nested, inner, f"{what}, {key!r}", **given)
-        elif key in given and key not in options:
-            values[key] = given[key]
-    try:
-        return config(**values)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what}: {error}") from error
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(v) for v in value) if isinstance(value, list) else value

@@ -78,7 +78,7 @@ class History(L.Callback):
 class KeepBest(L.Callback):
     """Writes ``best.safetensors`` whenever the chosen validation figure improves.
 
-    With ``figure="last"`` it writes the weights that training ends with.
+    With ``figure="last"`` it writes every epoch's weights over the one's before.
     """
 
     def __init__(
@@ -94,9 +94,10 @@ class KeepBest(L.Callback):
         """Keep the weights if they are the best so far; the earlier epoch wins a tie."""
         if self.figure == "last":
             self.best_epoch = trainer.current_epoch
+            self._save(trainer, pl_module, {})
             return
         value = float(trainer.callback_metrics.get(self.figure, math.nan))
-        first = self.best is None
+        first = self.best is None or math.isnan(self.best)
         # A run whose loss is NaN from the start still leaves weights to look at.
         if not (first or self.sign * value > self.sign * (self.best or 0.0)):
             return
@@ -104,11 +105,6 @@ class KeepBest(L.Callback):
             return
         self.best, self.best_epoch = value, trainer.current_epoch
         self._save(trainer, pl_module, {self.figure: value})
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Keep the last weights, where those are asked for."""
-        if self.figure == "last" and not trainer.interrupted:
-            self._save(trainer, pl_module, {})
 
     def _save(
         self, trainer: L.Trainer, pl_module: L.LightningModule, figures: dict[str, float]

@@ -9,7 +9,7 @@ A run folder describes itself:
 | table.csv | the clips with their split |
 | left_out.csv | the clips that were left out, and why |
 | metrics.csv | figures by epoch |
-| best.safetensors, best.json | weights of the best epoch, and what they are |
+| best.safetensors, best.json | weights of the epoch that `training.select` picks, and what they are |
 | last.ckpt | everything that ``--resume`` needs |
 | tensorboard/ | the same figures for TensorBoard |
 """
@@ -121,7 +121,7 @@ def train(
     except SystemExit:
         # Lightning's way of ending after Ctrl-C, once its loggers are closed.
         interrupted = True
-    picked = {} if settings.select == "last" else {settings.select: best.best}
+    picked: dict[str, Any] = {} if settings.select == "last" else {settings.select: best.best}
     about = {
         **(read_json(folder / "run.json") if trainer.is_global_zero else {}),
         "finished": not interrupted,
@@ -155,25 +155,23 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
         old = read_json(about)
         if old["data"]["hash"] != data.hash:
             raise ModelError(f"{folder} was trained on other data: it cannot be resumed on these")
-        saved = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
-        changed = {
-            key
-            for key in ("seed", "audio", "mel", "network", "labels", "augment")
-            if saved[key] != _plain(experiment.as_dict())[key]
-        }
+        changed = changed_settings(folder, experiment)
         if changed:
             raise ModelError(
-                f"{folder} was trained with another {', '.join(sorted(changed))}: "
-                "a run is resumed as it was started"
+                f"{folder} was trained with another {', '.join(changed)}: a run is resumed as it was "
+                "started, with more epochs at most"
             )
+        _write_experiment(folder, experiment)
+        # Figures of the weights that are about to change.
+        for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
+            stale.unlink()
     elif folder.exists() and any(folder.iterdir()):
         raise ModelError(f"{folder} is not empty and holds no run: give another --to")
     folder.mkdir(parents=True, exist_ok=True)
     if not about.exists():
         data.table.to_csv(folder / "table.csv", index=False)
         data.left_out.to_csv(folder / "left_out.csv", index=False)
-        text = yaml.safe_dump(_plain(experiment.as_dict()), sort_keys=False, allow_unicode=True)
-        (folder / "experiment.yaml").write_text(text, "utf-8")
+        _write_experiment(folder, experiment)
         write_json(
             about,
             {
@@ -188,6 +186,42 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
             },
         )
     return last if resume and last.exists() else None
+
+
+def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
+    """Return the dotted names of what differs from a run's own description, epochs and patience aside."""
+    saved = _flat(read_experiment(folder))
+    wanted = _flat(_plain(experiment.as_dict()))
+    free = {"training.epochs", "training.patience"}
+    keys = (saved.keys() | wanted.keys()) - free
+    return sorted(k for k in keys if saved.get(k) != wanted.get(k))
+
+
+def read_experiment(folder: Path) -> dict[str, Any]:
+    """Return the description that a run was started with, as plain data."""
+    try:
+        tree = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} is no run folder: experiment.yaml is missing") from error
+    if not isinstance(tree, dict):
+        raise ModelError(f"{folder / 'experiment.yaml'} is no description of an experiment")
+    return tree
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def _write_experiment(folder: Path, experiment: Experiment) -> None:
+    text = yaml.safe_dump(_plain(experiment.as_dict()), sort_keys=False, allow_unicode=True)
+    part = folder / "experiment.yaml.part"
+    part.write_text(text, "utf-8")
+    os.replace(part, folder / "experiment.yaml")
 
 
 def _rank() -> int:
@@ -280,7 +314,15 @@ def _start_from_branches(
             raise ConfigError(
                 f"training.initial names the branch {branch!r}, which this network does not have"
             )
-        source = load_checkpoint(run, expect=classes).model.network.state_dict()
+        trained = load_checkpoint(run, expect=classes)
+        if (trained.experiment.audio, trained.experiment.mel) != (
+            task.experiment.audio,
+            task.experiment.mel,
+        ):
+            raise ModelError(
+                f"{run} was trained with other audio or mel settings than this branch gets"
+            )
+        source = trained.model.network.state_dict()
         target = getattr(task.model.network, branch)
         wanted = target.state_dict()
         given = {k: v for k, v in source.items() if k in wanted}
@@ -307,5 +349,7 @@ def _quieten() -> None:
         ".*Checkpoint directory.*",
         ".*srun.*",
         ".*LeafSpec.*",
+        # Frozen branches are meant to be.
+        ".*in eval mode at the start of training.*",
     ):
         warnings.filterwarnings("ignore", message=message)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from wavemel.errors import ConfigError
-from wavemel.networks.base import make_config
+from wavemel.options import make_config
 from wavemel.registry import Registry
 
 
@@ -30,6 +30,13 @@ class Augmentation:
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must lie in 0..1, not {self.probability}")
+
+
+def check_range(name: str, value: object) -> None:
+    """Raise ValueError unless ``value`` is two numbers, the lower first."""
+    good = isinstance(value, tuple) and len(value) == 2
+    if not good or not all(isinstance(v, int | float) for v in value) or value[0] > value[1]:  # type: ignore[arg-type, index]
+        raise ValueError(f"{name} must be two numbers, low then high, not {value!r}")
 
 
 class BatchAugmentation(Augmentation):

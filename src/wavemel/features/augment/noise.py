@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from wavemel.features.augment.base import AUGMENTATIONS, BatchAugmentation
+from wavemel.features.augment.base import AUGMENTATIONS, BatchAugmentation, check_range
 
 # 2**22 samples: 95 s at 44.1 kHz, so that two clips rarely hear the same stretch.
 _BANK_SAMPLES = 1 << 22
@@ -37,8 +37,7 @@ class Noise(BatchAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.snr_db) != 2 or self.snr_db[0] > self.snr_db[1]:
-            raise ValueError(f"snr_db must be two numbers, low then high, not {self.snr_db!r}")
+        check_range("snr_db", self.snr_db)
 
     def __call__(self, waveforms: Tensor, generator: torch.Generator) -> Tensor:
         """Return noisy waveforms, (B, T) -> (B, T)."""

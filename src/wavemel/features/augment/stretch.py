@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
-from wavemel.features.augment.base import AUGMENTATIONS, ClipAugmentation
+from wavemel.features.augment.base import AUGMENTATIONS, ClipAugmentation, check_range
 from wavemel.features.filterbank import hann
 
 FloatArray = npt.NDArray[np.float32]
@@ -95,8 +95,9 @@ class Stretch(ClipAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if len(self.rates) != 2 or not 0 < self.rates[0] <= self.rates[1]:
-            raise ValueError(f"rates must be two numbers over 0, low then high, not {self.rates!r}")
+        check_range("rates", self.rates)
+        if self.rates[0] <= 0:
+            raise ValueError(f"rates must be over 0, not {self.rates!r}")
 
     def variant(self, samples: FloatArray, rate: int, rng: np.random.Generator) -> FloatArray:
         """Return a stretched copy, (T,) -> (T,)."""
