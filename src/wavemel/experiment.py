@@ -205,6 +205,10 @@ def _check_network(experiment: Experiment) -> None:
         raise ConfigError(
             f"network {name!r} cannot be built with these options: {reason}"
         ) from error
+    if experiment.network.get("frozen") and not experiment.training.initial:
+        raise ConfigError(
+            "network.frozen would freeze random weights: name trained runs in training.initial"
+        )
 
 
 def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:

@@ -32,10 +32,10 @@ class Augmentation:
             raise ValueError(f"probability must lie in 0..1, not {self.probability}")
 
 
-def check_range(name: str, value: object) -> None:
+def check_range(name: str, value: Any) -> None:
     """Raise ValueError unless ``value`` is two numbers, the lower first."""
     good = isinstance(value, tuple) and len(value) == 2
-    if not good or not all(isinstance(v, int | float) for v in value) or value[0] > value[1]:  # type: ignore[arg-type, index]
+    if not good or not all(isinstance(v, int | float) for v in value) or value[0] > value[1]:
         raise ValueError(f"{name} must be two numbers, low then high, not {value!r}")
 
 
