@@ -23,6 +23,11 @@ _THINKING = 0.5
 #: and the resampler's.
 _RUN_UP = 0.35
 
+#: Less than the rounding of 16 bits leaves: nothing was recorded.
+_DIGITAL_SILENCE_DB = -110.0
+#: Samples that soxr HQ's filter spans at the lower rate.
+_RING = 512
+
 
 @dataclass
 class _Heard:
@@ -151,7 +156,9 @@ class File2Result:
             heard.end = max(heard.end, window.start + window.filled)
             heard.read.append((window.start, window.start + window.filled))
             filled = window.samples[: max(1, round(window.filled * self.windows.rate))]
-            level = loudness_db(filled)
+            # Where a file begins and ends with an offset, the resampler rings.
+            margin = min(_RING, len(filled) // 4)
+            level = loudness_db(filled[margin : len(filled) - margin])
             heard.loudest = max(heard.loudest, level)
             if level < SILENCE_DB:
                 heard.silent += 1
@@ -175,7 +182,9 @@ class File2Result:
             notes.append(f"{stream.replaced} samples are no finite numbers and count as 0")
         if heard.count == 0:
             said = (
-                "digital silence" if np.isneginf(heard.loudest) else f"{heard.loudest:.0f} dB RMS"
+                "digital silence"
+                if heard.loudest < _DIGITAL_SILENCE_DB
+                else f"{heard.loudest:.0f} dB RMS"
             )
             notes.append(f"silent ({said}): there is nothing to classify")
         elif heard.silent:

@@ -1,0 +1,472 @@
+"""`wavemel classify`, `watch` and `listen`, as typed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from tiny_model import CLASSES, RATE, sounds, tiny_model
+from tones import tone, write_tone
+
+
+@dataclass
+class Ran:
+    code: int
+    out: bytes
+    err: str
+
+    def rows(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.decode("utf-8").splitlines()]
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    models = tmp_path_factory.mktemp("models")
+    tiny_model(models)
+    state = str(tmp_path_factory.mktemp("state"))
+    return {**os.environ, "WAVEMEL_MODELS": str(models), "XDG_STATE_HOME": state}
+
+
+@pytest.fixture
+def run(environment: dict[str, str], tmp_path: Path) -> Run:
+    """Run the program as a user does; the current folder is the test's."""
+
+    def call(*words: object, stdin: bytes = b"", **changed: str) -> Ran:
+        command = [sys.executable, "-m", "wavemel", *(os.fspath(w) if isinstance(w, Path) else w for w in words)]  # fmt: skip
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            cwd=tmp_path,
+            env={**environment, **changed},
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr, done.stderr.decode()
+        return Ran(done.returncode, done.stdout, done.stderr.decode())
+
+    return call
+
+
+def test_one_file(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "song.wav", 0)
+    ran = run("classify", "song.wav")
+    assert ran.code == 0
+    (line,) = ran.out.decode().splitlines()
+    assert line.split()[0] in CLASSES
+    assert line.endswith("song.wav")
+    (row,) = run("classify", "song.wav", "-f", "jsonl", "--top", "2", "--timeline").rows()
+    assert len(row["genres"]) == 2
+    assert [(w["start"], w["end"]) for w in row["timeline"]] == [(0, 1), (0.5, 1.5), (1, 2), (1.5, 2.5)]  # fmt: skip
+    assert row["model"] == "tiny@0123abcd"
+
+
+def test_folders_lists_patterns_and_streams(run: Run, tmp_path: Path) -> None:
+    names = ["a.wav", "b/c.wav", "new\nline.wav"]
+    for i, name in enumerate(names):
+        write_tone(tmp_path / "music" / name, i, 1.2)
+    paths = [f"music/{name}" for name in names]
+
+    def found(*words: str, stdin: bytes = b"") -> list[str]:
+        ran = run("classify", *words, "-f", "jsonl", stdin=stdin)
+        assert ran.code == 0
+        return sorted(row["path"] for row in ran.rows())
+
+    assert found("music") == sorted(paths)
+    assert found("music/**/*.wav") == sorted(paths)
+    assert found(stdin="\0".join(paths).encode()) == sorted(paths)
+    assert found(stdin="\n".join(paths[:2]).encode()) == sorted(paths[:2])
+    assert found("-", stdin=(tmp_path / "music" / "a.wav").read_bytes()) == ["-"]
+
+
+def bad_files(folder: Path) -> dict[bytes, str | None]:
+    """Write files as they come in real life; return each one's expected error, None for none."""
+    folder.mkdir()
+    song = sounds(1, 3.0, 44_100)[0] * 0.5
+    stereo = np.stack([song, song], axis=1)
+
+    def write(name: str, samples: np.ndarray, rate: int = 44_100, **how: str) -> None:
+        data = io.BytesIO()
+        how = {"format": "WAV", "subtype": "PCM_16", **how}
+        soundfile.write(data, samples, rate, **how)
+        (folder / name).write_bytes(data.getvalue())
+
+    write("opus.mp3", sounds(1, 3.0, 48_000)[0], 48_000, format="OGG", subtype="OPUS")
+    write("mp3.wav", stereo, format="MP3", subtype="MPEG_LAYER_III")
+    write("phone.wav", tone(1, 4.0, 8000), 8000, subtype="ULAW")
+    write("surround.wav", np.repeat(song[:, None], 8, axis=1))
+    write("two seconds.wav", stereo[:88_200])
+    write("offset.wav", np.full(88_200, 0.4))
+    write("silence.wav", np.zeros(88_200))
+    broken = song.copy()
+    broken[1000:2000] = np.nan
+    write("nan.wav", broken, subtype="FLOAT")
+    write("all nan.wav", np.full(44_100, np.nan), subtype="FLOAT")
+    write("new\nline.wav", stereo)
+    write("x.wav", stereo)
+    os.rename(folder / "x.wav", os.path.join(os.fsencode(folder), b"caf\xe9.wav"))
+    write("cut.flac", stereo, format="FLAC")
+    cut = (folder / "cut.flac").read_bytes()
+    (folder / "cut.flac").write_bytes(cut[: len(cut) // 2])
+    (folder / "empty.mp3").touch()
+    (folder / "text.mp3").write_text("this is not music" * 100)
+    (folder / "header.wav").write_bytes(b"RIFF\xff\xff\xff\xffWAVEfmt ")
+    (folder / "dead.mp3").symlink_to("nowhere.mp3")
+    (folder / "up").symlink_to(folder)
+    return {
+        b"empty.mp3": "is empty (0 bytes)",
+        b"text.mp3": "is not an audio file of a known format",
+        b"header.wav": "damaged",
+        b"all nan.wav": "finite",
+        b"dead.mp3": "does not exist",
+        b"up": "is a link to a folder that holds it: not followed",
+    }
+
+
+def test_every_bad_file_has_a_row_that_says_what_happened(run: Run, tmp_path: Path) -> None:
+    from wavemel.outputs.rows import path_of
+
+    errors = bad_files(tmp_path / "music")
+    ran = run("classify", "music", "-f", "jsonl", "--whole")
+    assert ran.code == 1
+    rows = {os.path.basename(os.fsencode(path_of(row))): row for row in ran.rows()}
+    on_disk = {
+        os.path.basename(p) for p in (os.fsencode(x) for x in (tmp_path / "music").iterdir())
+    }
+    assert set(rows) == on_disk
+    for name, row in rows.items():
+        expected = errors.get(name)
+        if expected is None:
+            assert row["error"] is None, name
+        else:
+            assert expected in row["error"], name
+            assert row["genres"] == []
+    notes = {name: " ".join(row["notes"]) for name, row in rows.items()}
+    assert "silent (digital silence)" in notes[b"silence.wav"]
+    assert "silent (digital silence)" in notes[b"offset.wav"]
+    assert "1000 samples are no finite numbers" in notes[b"nan.wav"]
+    assert "cut short" in notes[b"cut.flac"]
+    assert rows[b"cut.flac"]["complete"] is False
+    good = {b"opus.mp3", b"mp3.wav", b"phone.wav", b"surround.wav", b"two seconds.wav"}
+    for name in good | {b"new\nline.wav", b"caf\xe9.wav"}:
+        assert len(rows[name]["genres"]) == 3, name
+        assert notes[name] == "", name
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "locked.wav", 0)
+    (tmp_path / "locked.wav").chmod(0)
+    ran = run("classify", "locked.wav")
+    assert ran.code == 1
+    assert b"no permission" in ran.out
+
+
+def test_exit_codes_of_wrong_calls(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    write_tone(tmp_path / "a.wav", 0, 1.2)
+    wrong: list[tuple[tuple[str, ...], str]] = [
+        (("empty",), "no audio files in empty"),
+        (("a.wav", "--model", "none"), "there is no model called 'none'"),
+        (("a.wav", "--format", "xml"), "no output format called 'xml'"),
+        (("a.wav", "--out", "a.xyz"), "which format?"),
+        (("a.wav", "--whole", "--seconds", "3"), "exclude each other"),
+        (("a.wav", "--tolerance", "2"), "tolerance"),
+        (("-", "--out", "x.jsonl"), "redirect standard output"),
+        ((), "the list of paths is empty"),
+    ]
+    for words, message in wrong:
+        ran = run("classify", *words)
+        assert (ran.code, ran.out) == (2, b""), words
+        assert message in ran.err, words
+        assert ran.err.count("\n") == 1, words
+    ran = run("classify", "a.wav", WAVEMEL_MODELS=str(tmp_path))
+    assert ran.code == 2
+    assert "wavemel export RUN --name NAME" in ran.err
+    assert run("classify", "nowhere.wav").code == 1  # a row, as for any bad file
+    assert run("classify", "-", stdin=b"").code == 1
+
+
+def test_it_says_how_much_it_read(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "long.wav", 0, 120.0)
+    ran = run("classify", "long.wav")
+    assert ran.code == 0
+    assert "of 2.0 minutes, within 0.05 of the whole files' answers" in ran.err
+    assert "--whole reads all" in ran.err
+    (row,) = run("classify", "long.wav", "-f", "jsonl", "--seconds", "7").rows()
+    assert (row["seconds_read"], row["whole"]) == (7, False)
+    whole = run("classify", "long.wav", "--whole", "-f", "jsonl")
+    assert whole.err == ""
+    assert whole.rows()[0]["seconds_read"] == 120
+
+
+def test_out_continues_and_counts_earlier_failures(run: Run, tmp_path: Path) -> None:
+    for i in range(3):
+        write_tone(tmp_path / "music" / f"{i}.wav", i, 1.2)
+    (tmp_path / "music" / "bad.mp3").touch()
+    first = run("classify", "music", "--out", "out.jsonl")
+    assert (first.code, first.out) == (1, b"")
+    again = run("classify", "music", "--out", "out.jsonl")
+    assert again.code == 1
+    assert "4 files, 4 done before, 1 failed" in again.err
+    assert len((tmp_path / "out.jsonl").read_text().splitlines()) == 4
+    other = run("classify", "music", "--out", "out.jsonl", "--whole")
+    assert other.code == 2
+    assert "reading 'tolerance 0.05', not 'whole'" in other.err
+    (tmp_path / "music" / "bad.mp3").unlink()
+    assert run("classify", "music", "--out", "out.jsonl").code == 0
+
+
+def test_a_results_file_that_is_not_ours_is_kept(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav", 0, 1.2)
+    (tmp_path / "notes.csv").write_text("mine")
+    ran = run("classify", "a.wav", "--out", "notes.csv")
+    assert ran.code == 2
+    assert (tmp_path / "notes.csv").read_text() == "mine"
+
+
+def library(folder: Path, count: int) -> list[str]:
+    for i in range(count):
+        write_tone(folder / f"{i:02}.wav", i, 1.2)
+    return sorted(str(p) for p in folder.iterdir())
+
+
+def paths_in(out: Path) -> list[str]:
+    return sorted(json.loads(line)["path"] for line in out.read_text().splitlines())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="kill -9")
+def test_killed_at_random_points_each_file_is_classified_once(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Kill the run, and at times its processes, with SIGKILL, until it ends by itself."""
+    files = library(tmp_path / "music", 40)
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "wavemel", "classify", str(tmp_path / "music"), "--out", str(out), "--jobs", "2"]  # fmt: skip
+    chance = random.Random(0)
+    known: set[str] = set()
+    for attempt in range(60):
+        process = subprocess.Popen(
+            command, env=environment, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            # The first ones die while they start, later ones while they work.
+            code = process.wait(timeout=chance.uniform(0.3, 1.0 + 0.4 * attempt))
+        except subprocess.TimeoutExpired:
+            if chance.random() < 0.5:
+                os.killpg(process.pid, signal.SIGKILL)  # its workers, too
+            else:
+                process.kill()
+            process.wait()
+        else:
+            assert code == 0
+            break
+        if out.exists():
+            lines = out.read_text().splitlines(keepends=True)
+            done = {json.loads(line)["path"] for line in lines if line.endswith("\n")}
+            assert known <= done  # nothing that was kept is lost
+            assert len(done) == sum(line.endswith("\n") for line in lines)
+            known = done
+    else:
+        pytest.fail("it never ended by itself")
+    assert attempt > 0
+    assert paths_in(out) == files
+
+
+def test_several_runs_on_one_store_share_the_work(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    files = library(tmp_path / "music", 24)
+    out = tmp_path / "out.jsonl"
+    command = [sys.executable, "-m", "wavemel", "classify", str(tmp_path / "music"), "--out", str(out), "--jobs", "1"]  # fmt: skip
+    running = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    said = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    assert paths_in(out) == files
+    import re
+
+    before = [int(m[1]) if (m := re.search(r"(\d+) done before", s)) else 0 for s in said]
+    assert sum(24 - b for b in before) == 24  # each file by one of them
+
+
+def test_ctrl_c_keeps_what_was_done(environment: dict[str, str], tmp_path: Path) -> None:
+    library(tmp_path / "music", 30)
+    out = tmp_path / "out.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "wavemel", "classify", str(tmp_path / "music"), "--out", str(out)],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(lambda: out.exists() and out.read_text().count("\n") > 2)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert out.read_text().endswith("\n")
+
+
+def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+HEAVY = "torch librosa pandas matplotlib scipy sklearn lightning numba pyarrow"
+
+
+def test_nothing_heavy_is_imported(environment: dict[str, str], tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav", 0)
+    code = (
+        "import sys\n"
+        "from wavemel.commands.main import main\n"
+        f"sys.argv = ['wavemel', 'classify', {str(tmp_path / 'a.wav')!r}]\n"
+        "try:\n    main()\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "print(*{name.split('.')[0] for name in sys.modules})\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "onnxruntime" in loaded
+    assert not loaded & set(HEAVY.split())
+
+
+def test_watch_takes_what_is_there_what_comes_and_what_is_renamed(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    pytest.importorskip("watchfiles")
+    music, out = tmp_path / "music", tmp_path / "out.jsonl"
+    write_tone(music / "old.wav", 0, 1.2)
+    data = write_tone(tmp_path / "whole.wav", 1, 3.0).read_bytes()
+    command = [sys.executable, "-m", "wavemel", "watch", str(music), "--out", str(out), "--settle", "1.5"]  # fmt: skip
+
+    def names() -> list[str]:
+        return sorted(os.path.basename(p) for p in paths_in(out)) if out.exists() else []
+
+    watching = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: names() == ["old.wav"])
+        with (music / "new.wav").open("wb") as file:  # a slow copy
+            for part in range(4):
+                file.write(data[part * len(data) // 4 : (part + 1) * len(data) // 4])
+                file.flush()
+                time.sleep(0.4)
+        wait_for(lambda: names() == ["new.wav", "old.wav"])
+        rows = {os.path.basename(r["path"]): r for r in map(json.loads, out.open())}
+        assert (rows["new.wav"]["seconds"], rows["new.wav"]["complete"]) == (3.0, True)
+        (music / "old.wav").rename(music / "renamed.wav")
+        (music / "album").mkdir()
+        write_tone(music / "album" / "third.wav", 2, 1.2)
+        wait_for(lambda: names() == ["new.wav", "renamed.wav", "third.wav"])
+    finally:
+        watching.terminate()
+    assert watching.wait(timeout=60) == 0
+    write_tone(music / "while it slept.wav", 3, 1.2)
+    once = subprocess.run(
+        [*command, "--once", "-f", "jsonl"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (row,) = map(json.loads, once.stdout.splitlines())  # the others are known
+    assert os.path.basename(row["path"]) == "while it slept.wav"
+    assert len(names()) == 4
+
+
+def test_watch_tags_by_choice_and_does_not_listen_twice(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    pytest.importorskip("mutagen")
+    from wavemel.tagging.files import read_genres
+
+    song = write_tone(tmp_path / "music" / "a.flac", 0, 1.2)
+    state = {"WAVEMEL_STATE": str(tmp_path / "state")}
+    words = ("watch", "music", "--settle", "0.2", "--once", "--tag", "--tag-confidence", "0.1")
+    ran = run(*words, **state)
+    assert ran.code == 0
+    (genre,) = read_genres(song)
+    assert genre.lower() in CLASSES
+    again = run(*words, "-f", "jsonl", **state)
+    assert (again.code, again.out) == (0, b"")
+
+
+def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
+    assert "nowhere is no folder" in run("watch", "nowhere").err
+    (tmp_path / "music").mkdir()
+    ran = run("watch", "music", "--out", "x.parquet")
+    assert (ran.code, "rows as they come" in ran.err) == (2, True)
+
+
+def test_listen_to_a_stream(run: Run) -> None:
+    music = np.concatenate(sounds(3, 2.0, 16_000))
+    stereo = np.repeat((music * 32767).astype("<i2")[:, None], 2, axis=1).tobytes()
+    ran = run("listen", "--rate", "16000", "-f", "jsonl", stdin=stereo)
+    rows = ran.rows()
+    assert ran.code == 0
+    assert [row["time"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert len(rows[0]["genres"]) == 3
+    mono = music.astype("<f4").tobytes()
+    text = run("listen", "--rate", "16000", "--channels", "1", "--samples", "f32le", stdin=mono)
+    assert len(text.out.decode().splitlines()) == 6
+    assert text.out.decode().startswith("0:01.0  ")
+    nothing = run("listen", stdin=b"")
+    assert (nothing.code, "holds no samples" in nothing.err) == (2, True)
+    wrong = run("listen", "--samples", "s16be", stdin=b"")
+    assert (wrong.code, "did you mean" in wrong.err) == (2, True)
+
+
+def test_listen_to_a_microphone(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "sounddevice.py"
+    fake.write_text(
+        "import numpy as np\n"
+        "class PortAudioError(Exception): pass\n"
+        "class InputStream:\n"
+        "    def __init__(self, samplerate, channels, dtype, device, callback):\n"
+        "        if device == 'none': raise PortAudioError('no such device')\n"
+        "        assert (channels, dtype) == (1, 'float32')\n"
+        "        self.callback, self.rate = callback, samplerate\n"
+        "    def __enter__(self):\n"
+        "        rng = np.random.default_rng(0)\n"
+        "        for _ in range(30):\n"
+        "            data = rng.standard_normal((self.rate // 10, 1), dtype=np.float32)\n"
+        "            self.callback(data, len(data), None, None)\n"
+        "    def __exit__(self, *_): pass\n"
+    )
+    command = [sys.executable, "-m", "wavemel", "listen", "--microphone", "--rate", str(RATE)]
+    changed = {**environment, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, env=changed, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout
+        lines = [listening.stdout.readline() for _ in range(3)]
+        listening.terminate()
+    assert [line.split()[0] for line in lines] == ["0:01.0", "0:02.0", "0:03.0"]
+    none = subprocess.run(
+        [*command, "--device", "none"], env=changed, capture_output=True, text=True, check=False
+    )
+    assert (none.returncode, "no such device" in none.stderr) == (2, True)
+    fake.write_text("raise OSError('PortAudio library not found')")
+    missing = subprocess.run(command, env=changed, capture_output=True, text=True, check=False)
+    assert (missing.returncode, "wavemel[listen]" in missing.stderr) == (2, True)
