@@ -98,9 +98,9 @@ def worker(variant: str, name: str, table: str, batch: int) -> None:
     import numpy as np
     import torch
     from torch.nn import functional as F
+
     from wavemel.data.cache import ClipSpec, cached_store
     from wavemel.data.scan import scan, usable
-
     from wavemel.data.sources import open_corpus
     from wavemel.experiment import load_experiment
     from wavemel.features.mel import LogMel
@@ -173,16 +173,20 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--networks", default="wave,mel,combined")
+    parser.add_argument(
+        "--variants", default=",".join(VARIANTS), help="plain and any of ours, ours-float32"
+    )
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training_step.json"))
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
         worker(*args.worker, args.data, args.batch)
         return
+    variants = args.variants.split(",")
     results = {}
     for name in args.networks.split(","):
         processes = {}
-        for variant in VARIANTS:
+        for variant in variants:
             command = [sys.executable, __file__, "--data", args.data, "--batch", str(args.batch)]
             processes[variant] = subprocess.Popen(
                 [*command, "--worker", variant, name],
@@ -202,26 +206,30 @@ def main() -> None:
             process.stdin.close()  # type: ignore[union-attr]
             process.wait()
         results[name] = {
-            "seconds_a_step": {v: statistics.median(r[v] for r in rounds) for v in VARIANTS},
+            "seconds_a_step": {v: statistics.median(r[v] for r in rounds) for v in variants},
             "ratio_to_plain": {
-                v: statistics.median(r["plain"] / r[v] for r in rounds) for v in VARIANTS[1:]
+                v: statistics.median(r["plain"] / r[v] for r in rounds)
+                for v in variants
+                if v != "plain"
             },
             "rounds": rounds,
         }
         print(name, json.dumps(results[name]["ratio_to_plain"]), flush=True)
+        write(args, name, results[name])
+
+
+def write(args: argparse.Namespace, name: str, result: dict) -> None:
+    """Put one network's figures into the results file, beside those of the others."""
     from wavemel.machine import describe_machine
 
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     command = (
-        f"python benchmarks/training_step.py --data {Path(args.data).name} --rounds {args.rounds}"
+        f"python benchmarks/training_step.py --data {Path(args.data).name} --networks {name} "
+        f"--variants {args.variants} --rounds {args.rounds} --batch {args.batch}"
     )
-    report = {
-        "command": command,
-        "batch": args.batch,
-        "machine": describe_machine(),
-        "networks": results,
-    }
-    args.out.write_text(json.dumps(report, indent=2) + "\n")
+    old = json.loads(args.out.read_text()) if args.out.exists() else {"networks": {}}
+    found = {"command": command, "batch": args.batch, "machine": describe_machine(), **result}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps({"networks": {**old["networks"], name: found}}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

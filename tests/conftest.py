@@ -21,5 +21,7 @@ def real_data() -> Path:
     """Folder of real music that is not part of the repository; see CONTRIBUTING.md."""
     folder = Path(os.environ.get("WAVEMEL_REAL_DATA", REPOSITORY.parent / "shared" / "data"))
     if not (folder / "emotify" / "tracks.csv").is_file():
-        pytest.skip(f"REAL MUSIC IS MISSING: no emotify/tracks.csv in {folder}; set WAVEMEL_REAL_DATA")
+        pytest.skip(
+            f"REAL MUSIC IS MISSING: no emotify/tracks.csv in {folder}; set WAVEMEL_REAL_DATA"
+        )
     return folder
