@@ -266,3 +266,7 @@ def test_emotify_folds_do_not_leak_and_random_ones_do(real_data: Path) -> None:
     assert not leak_check(table).leaks
     assert not leak_check(split(corpus, "artist")).leaks
     assert leak_check(split(corpus, "stratified")).share > 0.5
+
+
+def test_random_is_another_name_of_stratified() -> None:
+    assert METHODS["random"] is METHODS["stratified"]

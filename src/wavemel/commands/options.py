@@ -21,8 +21,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         "-d",
-        help="'demo', a folder with one folder a genre, or a table (.csv, .tsv, .parquet) "
-        "with the columns path and genre.",
+        help="'demo', a folder with one folder a genre, a table (.csv, .tsv, .parquet) with the "
+        "columns path and genre, 'fma-small' (-medium, -large, -full), or 'gtzan:FOLDER'.",
     ),
 ]
 Set = Annotated[
@@ -36,8 +36,9 @@ Set = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        help="auto, given, official, stratified, artist or folds. 'auto' takes the split or "
-        "folds that the data give, else keeps artists apart, else draws 80/10/10 by genre."
+        help="auto, given, official, artist, folds or random (also called stratified). 'auto' "
+        "takes the split or folds that the data give, else keeps artists apart where they are "
+        "known, else draws 80/10/10 by genre."
     ),
 ]
 SplitSeed = Annotated[int, typer.Option(help="Seed of a drawn split.")]

@@ -233,6 +233,8 @@ METHODS: dict[str, Method] = {
     "given": _given,
     "official": _official,
     "stratified": _stratified,
+    # What people who compare with random splits of FMA or GTZAN type.
+    "random": _stratified,
     "artist": _artist,
     "folds": _folds,
 }
