@@ -223,7 +223,9 @@ def test_empty_sides_and_unseen_genres_are_refused() -> None:
 def test_unknown_method_is_named_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'stratified'"):
         split(corpus_of(rows_of({"a": 9, "b": 9})), "stratify")
-    assert set(METHODS) == {"auto", "given", "official", "stratified", "artist", "folds"}
+    assert set(METHODS) == {
+        "auto", "given", "official", "stratified", "random", "artist", "folds"
+    }  # fmt: skip
 
 
 def test_leaks_are_counted_named_and_logged(caplog: pytest.LogCaptureFixture) -> None:
