@@ -10,10 +10,12 @@ import pytest
 import torch
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 from tiny_model import CLASSES, save_run, sounds, tiny_model
+from tones import write_tone
 
-from wavemel.errors import ModelError
+from wavemel.errors import DataError, ModelError
 from wavemel.export import Options, export
 from wavemel.inference.bundle import read_bundle
+from wavemel.inference.classifier import Classifier
 from wavemel.inference.models import find_model, list_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks import NETWORKS
@@ -120,6 +122,53 @@ def test_known_by_name_and_kept_unless_told(
 def test_names_that_are_no_names(name: str, run: Path) -> None:
     with pytest.raises(ModelError, match="is no name"):
         export(run, Options(name=name))
+
+
+def test_int8_says_what_it_costs(run: Path, tmp_path: Path) -> None:
+    for genre in CLASSES:
+        write_tone(tmp_path / "music" / genre / "1.wav", len(genre), 4.0)
+        write_tone(tmp_path / "music" / genre / "2.wav", 10 * len(genre), 4.0)
+    data = str(tmp_path / "music")
+    full = export(run, Options(name="f", data=data), tmp_path / "full")
+    small = export(run, Options(name="s", int8=True, data=data), tmp_path / "small")
+    assert full.loss is None
+    assert small.loss is not None
+    size = [made.bundle.graph.stat().st_size for made in (full, small)]
+    assert size[1] < size[0]
+    d = small.bundle.description
+    assert (d.precision, d.id) == ("int8", f"{full.bundle.description.id}-int8")
+    assert d.window_spread == full.bundle.description.window_spread
+    # Measured again, by hand.
+    means = [
+        [Classifier(made.folder).classify(path, whole=True) for path in sorted((tmp_path / "music").rglob("*.wav"))]
+        for made in (full, small)
+    ]  # fmt: skip
+    assert small.loss.tracks == 6
+    same = [a.genre == b.genre for a, b in zip(*means, strict=True)]
+    assert small.loss.agreement == pytest.approx(np.mean(same))
+    right = [m.genre == path.parent.name for m, path in zip(means[1], sorted((tmp_path / "music").rglob("*.wav")), strict=True)]  # fmt: skip
+    assert small.loss.top1_int8 == pytest.approx(np.mean(right))
+    assert 0 < small.loss.difference < 0.2
+    assert "int8 against float32 on 6 tracks: top-1" in small.loss.sentence()
+    assert d.about["int8"]["agreement"] == small.loss.agreement
+
+
+def test_int8_without_anything_to_measure_on_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="give --data"):
+        export(run, Options(name="s", int8=True), tmp_path / "small")
+
+
+def test_window_spread_is_the_spread_within_tracks(run: Path, tmp_path: Path) -> None:
+    songs = [write_tone(tmp_path / "music" / "jazz" / f"{i}.wav", i, 5.0) for i in range(4)]
+    made = export(run, Options(name="m", data=str(tmp_path / "music")), tmp_path / "m")
+    classifier = Classifier(made.folder)
+    variances = []
+    for song in songs:
+        timeline = classifier.classify(song, whole=True).timeline
+        p = np.array([[{g.genre: g.probability for g in w.genres}[c] for c in CLASSES] for w in timeline])  # fmt: skip
+        variances.append(p.var(axis=0, ddof=1).max())
+    expected = np.sqrt(np.mean(variances))
+    assert made.bundle.description.window_spread == pytest.approx(expected, abs=1e-4)
 
 
 def test_an_unfaithful_graph_is_refused_and_leaves_nothing(

@@ -111,7 +111,7 @@ def test_a_changing_track_needs_more_windows_and_comes_as_close(classifier: Clas
             _stream(track), "x"
         )
         assert some.genre == whole.genre
-        assert some.probability == pytest.approx(whole.probability, abs=0.05)
+        assert some.probability == pytest.approx(whole.probability, abs=0.1)
     assert asked == sorted(asked)
     assert asked[0] < asked[2]
 

@@ -92,7 +92,7 @@ def classify(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = 0.1,
     min_confidence: MinConfidence = None,
 ) -> None:
     """Tell the genre of audio files.

@@ -27,6 +27,19 @@ def export(
             "faster; inside, the graph takes samples and works without wavemel.",
         ),
     ] = "beside",
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Round weights to 8 bits; the loss is measured and printed."),
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "-d",
+            help="Tracks to measure on, as for 'wavemel train' [default: those on which the run was "
+            "validated].",
+        ),
+    ] = None,
     temperature: Annotated[
         float | None,
         typer.Option(help="Calibration: divides the logits [default: what the run says, else 1]."),
@@ -50,7 +63,8 @@ def export(
     """Write a run's best weights as ONNX with a JSON description, for `wavemel classify`.
 
     The exported model is compared with torch, and refused if a probability differs
-    by more than 0.0001.
+    by more than 0.0001. How the probabilities of one track's windows vary is measured,
+    for 'wavemel classify' to know how many it must read.
 
     Examples:
 
@@ -68,6 +82,8 @@ def export(
     options = Options(
         name=name or run.resolve().with_suffix("").name,
         front_end=front_end,  # type: ignore[arg-type]
+        int8=int8,
+        data=data,
         temperature=temperature,
         unsure_below=unsure_below,
         licence=licence,
@@ -79,6 +95,8 @@ def export(
     size = made.bundle.graph.stat().st_size / 1e6
     typer.echo(f"{d.label}: {', '.join(d.classes)}; {size:.1f} MB in {made.folder}")
     typer.echo(f"largest difference from torch: {made.difference:.1e} (limit 1e-4)")
+    if made.loss is not None:
+        typer.echo(made.loss.sentence())
     typer.echo(f"next: wavemel classify PATH... --model {to or d.name}")
 
 

@@ -69,7 +69,7 @@ def watch(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.05,
+    tolerance: Tolerance = 0.1,
     min_confidence: MinConfidence = None,
     polling: Annotated[
         bool, typer.Option("--polling", help="Look again and again: for network folders.")

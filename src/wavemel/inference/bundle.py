@@ -29,7 +29,8 @@ class ModelDescription:
     overlap. ``inputs``, ``mel``: see `FrontEnd`. ``dynamic_length``: whether
     windows may be of another length. ``temperature`` divides the
     log-probabilities (calibration; 1 changes nothing). Below ``unsure_below``
-    the answer counts as unsure. ``precision``: float32 or int8. ``sha256`` of
+    the answer counts as unsure. ``window_spread``: how far a window's probability lies from its
+    track's mean, typically. ``precision``: float32 or int8. ``sha256`` of
     the graph's file. ``about``: data, licence, notes, figures.
     """
 
@@ -45,6 +46,7 @@ class ModelDescription:
     dynamic_length: bool = False
     temperature: float = 1.0
     unsure_below: float = 0.0
+    window_spread: float = 0.2
     precision: str = "float32"
     about: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT

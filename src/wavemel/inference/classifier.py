@@ -11,7 +11,7 @@ from wavemel.inference.bundle import ModelDescription
 from wavemel.inference.file import File2Result
 from wavemel.inference.models import find_model
 from wavemel.inference.probabilities import Windows2Probabilities
-from wavemel.inference.reading import Reading
+from wavemel.inference.reading import TOLERANCE, Reading
 from wavemel.inference.result import TrackResult
 from wavemel.inference.windows import ArrayStream
 
@@ -57,7 +57,7 @@ class Classifier:
         *,
         whole: bool = False,
         seconds: float | None = None,
-        tolerance: float = 0.05,
+        tolerance: float = TOLERANCE,
         min_confidence: float | None = None,
     ) -> TrackResult:
         """Classify one track.

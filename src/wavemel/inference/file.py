@@ -128,7 +128,12 @@ class File2Result:
                 return None  # nothing but silence yet: the rest decides
             if self.reading.seconds is not None:
                 return heard
-            needed = windows_needed(heard.probabilities, len(starts), self.reading.tolerance)
+            needed = windows_needed(
+                heard.probabilities,
+                len(starts),
+                self.reading.tolerance,
+                self.network.description.window_spread,
+            )
             if needed <= heard.count:
                 return heard
             needed += heard.silent

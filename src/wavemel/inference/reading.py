@@ -14,11 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+#: How far a probability may be from the whole track's.
+TOLERANCE = 0.1
 #: Windows that are read before their spread is looked at.
 FIRST = 3
-#: A spread of so few windows is itself uncertain: it counts as if this many more windows had
-#: the spread that windows of one track have on average (`benchmarks/classify_tolerance.py`).
-_PRIOR_WINDOWS, _PRIOR_SPREAD = 3, 0.1
+#: The spread of so few windows is itself uncertain: it counts as if this many more windows had
+#: the spread that the model's windows have on average.
+_PRIOR_WINDOWS = 3
 #: Two-sided 95 % of a normal distribution.
 _Z95 = 1.96
 
@@ -35,7 +37,7 @@ class Reading:
 
     whole: bool = False
     seconds: float | None = None
-    tolerance: float = 0.05
+    tolerance: float = TOLERANCE
 
     def __post_init__(self) -> None:
         if self.whole and self.seconds is not None:
@@ -67,7 +69,9 @@ def spread_out(count: int) -> Iterator[int]:
     yield from (index for index in range(count) if index not in seen)
 
 
-def windows_needed(probabilities: npt.NDArray[np.float64], total: int, tolerance: float) -> int:
+def windows_needed(
+    probabilities: npt.NDArray[np.float64], total: int, tolerance: float, spread: float
+) -> int:
     """Return how many windows give the mean of all within ``tolerance``, with 95 % confidence.
 
     Parameters
@@ -75,12 +79,13 @@ def windows_needed(probabilities: npt.NDArray[np.float64], total: int, tolerance
     probabilities : of the windows read so far, (n, classes).
     total : windows of the whole track.
     tolerance : for the genre whose probability varies most.
+    spread : standard deviation of a track's windows that the model has on average.
 
     Source: the standard error of a mean in sampling without replacement from
     ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
     n = len(probabilities)
     squares = np.square(probabilities - probabilities.mean(axis=0)).sum(axis=0)
-    variance = (squares.max() + _PRIOR_WINDOWS * _PRIOR_SPREAD**2) / (n - 1 + _PRIOR_WINDOWS)
+    variance = (squares.max() + _PRIOR_WINDOWS * spread**2) / (n - 1 + _PRIOR_WINDOWS)
     error = (tolerance / _Z95) ** 2
     return min(total, math.ceil(variance * total / (error * (total - 1) + variance)))

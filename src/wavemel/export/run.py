@@ -1,20 +1,13 @@
-"""A trained run -> a model that needs no torch: an ONNX graph and a JSON description.
-
-By default mel and normalisation stay outside of the graph, in numpy, where
-they measure several times faster (`benchmarks/classify_frontend.py`); inside
-it, the graph takes samples and can be used without wavemel.
-"""
+"""A run folder -> a model bundle, checked against torch before it is put in place."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-import logging
 import os
 import shutil
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,10 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from wavemel.checkpoint import Checkpoint, load_checkpoint, read_json
-from wavemel.errors import ModelError
+from wavemel.errors import DataError, ModelError
+from wavemel.export.graph import quantise, takes_any_length, write_graph
+from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen, window_spread
 from wavemel.inference.bundle import Bundle, ModelDescription, read_bundle
 from wavemel.inference.frontend import MelSettings
 from wavemel.inference.models import local_models
@@ -35,19 +30,22 @@ from wavemel.networks.model import GenreModel
 
 #: The most by which a probability of the exported model may differ from torch's.
 PARITY = 1e-4
-OPSET = 18
 
 
 @dataclass(frozen=True)
 class Options:
     """How to export.
 
-    ``front_end``: ``"beside"`` or ``"inside"`` the graph. ``temperature`` and
-    ``unsure_below`` replace what the run's ``calibration.json`` says.
+    ``front_end``: ``"beside"`` or ``"inside"`` the graph. ``int8``: round the
+    weights to 8 bits. ``data``: tracks to measure on; the run's validation
+    clips by default. ``temperature`` and ``unsure_below`` replace what the
+    run's ``calibration.json`` says.
     """
 
     name: str
     front_end: Literal["beside", "inside"] = "beside"
+    int8: bool = False
+    data: str | None = None
     temperature: float | None = None
     unsure_below: float | None = None
     licence: str = ""
@@ -57,11 +55,15 @@ class Options:
 
 @dataclass(frozen=True)
 class Exported:
-    """Where the model is, and the largest difference of a probability from torch's."""
+    """Where the model is; the largest difference of a probability from torch's, in float32.
+
+    ``loss``: what int8 costs, where it was asked for.
+    """
 
     bundle: Bundle
     folder: Path
     difference: float
+    loss: Loss | None = None
 
 
 def export(run: str | Path, options: Options, to: Path | None = None) -> Exported:
@@ -78,79 +80,80 @@ def export(run: str | Path, options: Options, to: Path | None = None) -> Exporte
     ModelError
         No trained model there, the target exists, or the exported model does
         not answer as torch does.
+    DataError
+        ``data`` is none, or int8 was asked for and there is nothing to measure its loss on.
     """
     _check_name(options.name)
     folder = to or local_models() / options.name
     if folder.exists() and not options.replace:
         raise ModelError(f"{folder} exists already: give another --name or --to, or --replace")
     checkpoint = load_checkpoint(run)
-    calibration = _calibration(Path(run))
-    experiment = checkpoint.experiment
+    run_folder = Path(run) if Path(run).is_dir() else Path(run).parent
+    clips = clips_of(run_folder, options.data)
+    if options.int8 and clips is None:
+        raise DataError("int8 needs tracks to measure its loss on: give --data")
     model = checkpoint.model.cpu().eval()
-    inputs = model.front_end.inputs if options.front_end == "beside" else ("samples",)
-    dynamic = _takes_any_length(model, experiment.audio.samples)
     with _new_folder(folder) as part:
-        graph = part / "model.onnx"
-        write_graph(model, inputs, experiment.audio.samples, dynamic, graph)
-        mel = MelSettings(**dataclasses.asdict(experiment.mel)) if "mel" in inputs else None
-        description = ModelDescription(
-            name=options.name,
-            id=weights_id(model),
-            classes=checkpoint.classes,
-            rate=experiment.audio.rate,
-            seconds=experiment.audio.seconds,
-            overlap=experiment.evaluation.overlap,
-            inputs=tuple(inputs),
-            sha256=hashlib.sha256(graph.read_bytes()).hexdigest(),
-            mel=mel,
-            dynamic_length=dynamic,
-            temperature=_first(options.temperature, calibration.get("temperature"), 1.0),
-            unsure_below=_first(options.unsure_below, calibration.get("unsure_below"), 0.0),
-            about=_about(checkpoint, options),
-        )
-        write_description(part, description)
+        inputs = model.front_end.inputs if options.front_end == "beside" else ("samples",)
+        samples = checkpoint.experiment.audio.samples
+        dynamic = takes_any_length(model, samples)
+        write_graph(model, tuple(inputs), samples, dynamic, part / "model.onnx")
+        description = _describe(checkpoint, options, run_folder, dynamic)
+        _write(part, description)
         difference = largest_difference(model, read_bundle(part))
         if not difference <= PARITY:
             raise ModelError(
                 f"the exported model differs from torch's by {difference:.1e}, more than "
                 f"{PARITY:.0e}: this network cannot be exported faithfully"
             )
-    return Exported(read_bundle(folder), folder, difference)
+        loss = _measure(part, description, clips, options.int8) if clips else None
+    return Exported(read_bundle(folder), folder, difference, loss)
 
 
-def write_graph(
-    model: GenreModel, inputs: tuple[str, ...], samples: int, dynamic: bool, path: Path
-) -> None:
-    """Write the graph of a model: ``inputs`` -> log-probabilities (B, classes)."""
-    # Graph and example must not be in channels_last: the exporter would write its permutations.
-    model = model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    waveform = torch.randn(2, samples, generator=torch.Generator().manual_seed(0))
-    batch = torch.export.Dim("batch")
-    sizes: list[dict[int, Any]]
-    if inputs == ("samples",):
-        module: nn.Module = _LogProbabilities(model)
-        arguments: tuple[Tensor, ...] = (waveform,)
-    else:
-        module = _LogProbabilities(model.network)
-        arguments = tuple(t.contiguous() for t in model.front_end(waveform))
-    sizes = [{0: batch} for _ in inputs]
-    if dynamic:
-        # Named by input: of `combined`, samples and frames are two lengths.
-        for name, size in zip(inputs, sizes, strict=True):
-            size[2 if name == "mel" else 1] = torch.export.Dim.DYNAMIC
-    with _quiet():
-        program = torch.onnx.export(
-            module,
-            arguments,
-            dynamo=True,
-            dynamic_shapes={"inputs": tuple(sizes)},
-            input_names=list(inputs),
-            output_names=["log_probabilities"],
-            opset_version=OPSET,
-            verbose=False,
-        )
-        assert program is not None
-        program.save(path, external_data=False)
+def _describe(
+    checkpoint: Checkpoint, options: Options, run: Path, dynamic: bool
+) -> ModelDescription:
+    experiment, front_end = checkpoint.experiment, checkpoint.model.front_end
+    beside = options.front_end == "beside"
+    calibration = _calibration(run)
+    return ModelDescription(
+        name=options.name,
+        id=weights_id(checkpoint.model),
+        classes=checkpoint.classes,
+        rate=experiment.audio.rate,
+        seconds=experiment.audio.seconds,
+        overlap=experiment.evaluation.overlap,
+        inputs=tuple(front_end.inputs) if beside else ("samples",),
+        sha256="",
+        mel=MelSettings(**dataclasses.asdict(experiment.mel))
+        if beside and "mel" in front_end.inputs
+        else None,
+        dynamic_length=dynamic,
+        temperature=_first(options.temperature, calibration.get("temperature"), 1.0),
+        unsure_below=_first(options.unsure_below, calibration.get("unsure_below"), 0.0),
+        about=_about(checkpoint, options),
+    )
+
+
+def _measure(part: Path, model: ModelDescription, clips: Clips, int8: bool) -> Loss | None:
+    """Write down how the model's windows vary; round it to int8 if asked for, and return the loss."""
+    networks = [Windows2Probabilities(read_bundle(part))]
+    if int8:
+        quantise(part / "model.onnx")
+        model = dataclasses.replace(model, precision="int8", id=f"{model.id}-int8")
+        _write(part, model)
+        networks.append(Windows2Probabilities(read_bundle(part)))
+    answers = listen(clips, networks)
+    spread = window_spread(answers)
+    if spread is not None:
+        model = dataclasses.replace(model, window_spread=round(spread, 4))
+    loss = None
+    if int8:
+        loss = int8_loss(answers, model.classes)
+        about = {**model.about, "int8": dataclasses.asdict(loss)}
+        model = dataclasses.replace(model, about=about)
+    _write(part, model)
+    return loss
 
 
 def largest_difference(model: GenreModel, bundle: Bundle) -> float:
@@ -175,12 +178,6 @@ def largest_difference(model: GenreModel, bundle: Bundle) -> float:
     return float(np.abs(Windows2Probabilities(bundle)(waveforms) - expected).max())
 
 
-def write_description(folder: Path, description: ModelDescription) -> None:
-    """Write ``model.json``."""
-    text = json.dumps(description.as_dict(), indent=2, ensure_ascii=False) + "\n"
-    (folder / "model.json").write_text(text, "utf-8")
-
-
 def weights_id(model: nn.Module) -> str:
     """Return a short hash of a model's weights."""
     digest = hashlib.sha256()
@@ -190,23 +187,12 @@ def weights_id(model: nn.Module) -> str:
     return digest.hexdigest()[:8]
 
 
-class _LogProbabilities(nn.Module):
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return torch.log_softmax(self.model(*inputs).float(), dim=1)
-
-
-def _takes_any_length(model: GenreModel, samples: int) -> bool:
-    """Return whether the network answers for another length: one that flattens does not."""
-    try:
-        with torch.inference_mode():
-            model(torch.zeros(1, samples + samples // 3))
-    except RuntimeError:
-        return False
-    return True
+def _write(folder: Path, description: ModelDescription) -> None:
+    """Write ``model.json`` for the graph that lies in the folder."""
+    checksum = hashlib.sha256((folder / "model.onnx").read_bytes()).hexdigest()
+    tree = dataclasses.replace(description, sha256=checksum).as_dict()
+    text = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, "utf-8")
 
 
 def _about(checkpoint: Checkpoint, options: Options) -> dict[str, Any]:
@@ -225,7 +211,7 @@ def _about(checkpoint: Checkpoint, options: Options) -> dict[str, Any]:
 
 def _calibration(run: Path) -> dict[str, Any]:
     """Return what calibration left in a run folder, if any."""
-    file = (run if run.is_dir() else run.parent) / "calibration.json"
+    file = run / "calibration.json"
     return read_json(file) if file.is_file() else {}
 
 
@@ -261,17 +247,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes on its own workings off the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            yield
-        finally:
-            logger.setLevel(level)

@@ -1,0 +1,10 @@
+"""A trained run -> a model that needs no torch: an ONNX graph and a JSON description.
+
+By default mel and normalisation stay outside of the graph, in numpy, where
+they measure several times faster (`benchmarks/classify_frontend.py`); inside
+it, the graph takes samples and can be used without wavemel.
+"""
+
+from wavemel.export.run import Exported, Options, export
+
+__all__ = ["Exported", "Options", "export"]
