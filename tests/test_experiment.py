@@ -44,6 +44,10 @@ def test_changes() -> None:
     assert changed.augment == load_experiment("paper/wave").augment
 
 
+def test_precision_may_be_typed_as_a_number() -> None:
+    assert load_experiment("paper/wave", ["training.precision=32"]).training.precision == "32"
+
+
 def test_another_network_starts_afresh() -> None:
     merged = load_experiment("light/wave")
     assert merged.network == {"name": "wave", "stride": 4}

@@ -127,6 +127,10 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
 
     from wavemel.features.augment import make_augmentations
 
+    training = tree.get("training")
+    if isinstance(training, dict) and training.get("precision") == 32:
+        # YAML reads 32 as a number; people mean the name.
+        tree = {**tree, "training": {**training, "precision": "32"}}
     try:
         experiment = TypeAdapter(Experiment).validate_python(tree)
     except ValidationError as error:
