@@ -13,7 +13,8 @@ from tones import write_tone
 from wavemel.audio.locate import content_hash
 from wavemel.errors import ModelError
 from wavemel.library import store as module
-from wavemel.library.store import Done, Store, Taken
+from wavemel.library.done import Done, Taken
+from wavemel.library.store import Store
 from wavemel.outputs.rows import error_row
 
 ABOUT = {"model": "m@1", "reading": "whole"}

@@ -1,14 +1,8 @@
-"""`wavemel`: the program's entry point, its commands and its exit codes.
-
-0: all went well. 1: some files failed. 2: the call, a file or an option was
-wrong. 130: stopped by Ctrl-C.
-"""
+"""`wavemel`: the program's commands; see `wavemel.commands.endings` for its exit codes."""
 
 from __future__ import annotations
 
-import errno
 import importlib
-import os
 import pkgutil
 import sys
 from typing import Annotated
@@ -16,7 +10,7 @@ from typing import Annotated
 import typer
 
 import wavemel
-from wavemel.errors import WavemelError
+from wavemel.commands.endings import one_sentence
 
 app = typer.Typer(
     name="wavemel",
@@ -26,10 +20,6 @@ app = typer.Typer(
     rich_markup_mode="rich" if sys.stdout.isatty() else None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-#: As shells report a program that Ctrl-C has ended.
-_INTERRUPTED = 130
 
 
 def _version(wanted: bool) -> None:
@@ -60,34 +50,10 @@ def _register_commands() -> None:
 
 
 def main() -> None:
-    """Run the command line; turn what a user can cause into one sentence and an exit code."""
+    """Run the command line; `wavemel.__main__` starts here for all but a plain `wavemel classify`."""
     _register_commands()
-    try:
+    with one_sentence():
         app()
-    except WavemelError as error:
-        _fail(str(error))
-    except SystemExit as end:
-        # Typer ends silently on Ctrl-C; people want to know what became of their work.
-        if end.code == _INTERRUPTED:
-            print("What was finished is kept.", file=sys.stderr)
-        raise
-    except BrokenPipeError:
-        # The reader (head, less) has gone: no message can reach it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(141) from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            _fail(
-                f"the disk is full{f' ({error.filename})' if error.filename else ''}: free space and run again"
-            )
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
-        raise
-
-
-def _fail(sentence: str) -> None:
-    print(f"wavemel: {sentence}", file=sys.stderr)
-    raise SystemExit(2)
 
 
 if __name__ == "__main__":

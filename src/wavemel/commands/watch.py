@@ -19,16 +19,13 @@ from wavemel.commands.classify import (
     Tolerance,
     Whole,
     Workers,
-    job_for,
-    reading,
-    shared_settings,
-    standard_output,
 )
 
 if TYPE_CHECKING:
+    from wavemel.library.done import Done
     from wavemel.library.find import Found
     from wavemel.library.outfile import OutFile
-    from wavemel.library.store import Done, Store
+    from wavemel.library.store import Store
 
 #: Milliseconds between looks at files that settle.
 _TICK = 500
@@ -93,6 +90,7 @@ def watch(
         from wavemel.errors import MissingExtraError
 
         raise MissingExtraError("watch", "watching a folder") from error
+    from wavemel.commands.classifying import job_for, reading, shared_settings, standard_output
     from wavemel.errors import ConfigError
     from wavemel.inference.models import find_model
     from wavemel.library.library import Library
@@ -116,7 +114,7 @@ def watch(
     job = job_for(bundle, how, min_confidence)
     library = Library(job, bundle.description, workers)
     file = OutFile(out, output, layout)
-    store = Store(store_path(out), shared_settings(bundle, how, min_confidence, False))
+    store = Store(store_path(out), shared_settings(bundle, job))
     sink = standard_output()
     writer = OUTPUTS[form].open(sink, layout)
     print(f"watching {folder}; results go to {out}", file=sys.stderr, flush=True)

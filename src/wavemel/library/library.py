@@ -6,14 +6,17 @@ import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from wavemel.inference.bundle import ModelDescription
+from wavemel.library.done import Done, Taken
 from wavemel.library.find import Found
-from wavemel.library.outfile import OutFile
-from wavemel.library.store import Done, Store, Taken
 from wavemel.library.worker import Job, work
 from wavemel.outputs.rows import error_row
-from wavemel.workers import Crashed, map_files
+
+if TYPE_CHECKING:
+    from wavemel.library.outfile import OutFile
+    from wavemel.library.store import Store
 
 #: Up to so many files are done before processes would have started.
 _FEW = 3
@@ -99,18 +102,21 @@ class Library:
             out.end(store)
 
     def _map(self, job: Job, paths: list[str]) -> Iterator[Done | tuple[str, Taken]]:
-        workers = 0 if len(paths) <= _FEW else self._workers
-        for index, answer in map_files(
-            functools.partial(work, job), paths, workers=workers, chunk=1
-        ):
+        if len(paths) <= _FEW:
+            for path in paths:
+                yield _answer(path, work(job, path))
+            return
+        # Not before it is needed: a single file is to be answered at once.
+        from wavemel.workers import Crashed, map_files
+
+        task = functools.partial(work, job)
+        for index, answer in map_files(task, paths, workers=self._workers, chunk=1):
             path = paths[index]
             if isinstance(answer, Crashed):
                 row = error_row(path, "crash", "makes the decoder crash", self._label)
                 yield Done(path, row)
-            elif isinstance(answer, Taken):
-                yield path, answer
             else:
-                yield answer
+                yield _answer(path, answer)
 
     def _refused(self, files: Sequence[Found]) -> Iterator[Done]:
         """Yield the rows of what could not even be looked at."""
@@ -118,3 +124,7 @@ class Library:
             if found.reason is not None:
                 row = error_row(found.path, found.reason, found.message or "", self._label)
                 yield Done(found.path, row)
+
+
+def _answer(path: str, answer: Done | Taken) -> Done | tuple[str, Taken]:
+    return (path, answer) if isinstance(answer, Taken) else answer

@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 from wavemel.errors import ConfigError
-from wavemel.library.store import Done, Store
+from wavemel.library.done import Done
+from wavemel.library.store import Store
 from wavemel.outputs import Layout, Output
 
 

@@ -8,7 +8,6 @@ has not been heard of for some minutes.
 from __future__ import annotations
 
 import contextlib
-import enum
 import json
 import os
 import platform
@@ -16,11 +15,11 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from wavemel.audio.locate import content_hash, fingerprint
 from wavemel.errors import AudioError, ModelError
+from wavemel.library.done import Done, Taken
 from wavemel.outputs.rows import Row, named
 
 _SCHEMA = """
@@ -42,24 +41,6 @@ _NOTES = ("bytes", "stale", "layout")
 _LEASE = 300.0
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
 _OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop")
-
-
-@dataclass(frozen=True)
-class Done:
-    """A file's row; ``content``: hash of its bytes, where they were to be hashed."""
-
-    path: str
-    row: Row
-    content: str | None = None
-
-
-class Taken(enum.Enum):
-    """Answer of `Store.take`."""
-
-    YOURS = "to be classified by the caller"
-    DONE = "done before, and unchanged"
-    FAILED = "failed before, and unchanged"
-    BUSY = "in the hands of another process"
 
 
 class Store:

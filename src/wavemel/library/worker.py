@@ -10,7 +10,7 @@ from wavemel.audio.locate import content_hash
 from wavemel.errors import AudioError
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.reading import Reading
-from wavemel.library.store import Done, Store, Taken
+from wavemel.library.done import Done, Taken
 from wavemel.outputs.rows import error_row, result_row
 
 
@@ -38,7 +38,11 @@ class Worker:
         self._job = job
         self._label = classifier.description.label
         self._classify = classifier.files(job.reading, job.min_confidence)
-        self._store = Store(job.store[0], owner=job.store[1]) if job.store else None
+        self._store = None
+        if job.store is not None:
+            from wavemel.library.store import Store
+
+            self._store = Store(job.store[0], owner=job.store[1])
 
     def __call__(self, path: str) -> Done | Taken:
         """Classify one file; what is wrong with it becomes its row.

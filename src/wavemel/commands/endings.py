@@ -1,0 +1,51 @@
+"""How the program ends: one sentence and an exit code for whatever a user can cause.
+
+0: all went well. 1: some files failed. 2: the call, a file or an option was
+wrong. 130: stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wavemel.errors import WavemelError
+
+INTERRUPTED = 130
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn what a user can cause into one sentence and an exit code."""
+    try:
+        yield
+    except WavemelError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        print("Aborted.\nWhat was finished is kept.", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except SystemExit as end:
+        # Typer ends silently on Ctrl-C; people want to know what became of their work.
+        if end.code == INTERRUPTED:
+            print("What was finished is kept.", file=sys.stderr)
+        raise
+    except BrokenPipeError:
+        # The reader (head, less) has gone: no message can reach it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _fail(
+                f"the disk is full{f' ({error.filename})' if error.filename else ''}: free space and run again"
+            )
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
+        raise
+
+
+def _fail(sentence: str) -> None:
+    print(f"wavemel: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
