@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 import time
 
@@ -57,3 +58,25 @@ def test_terminal_gets_a_bar_that_can_go_back(monkeypatch: pytest.MonkeyPatch) -
         ticker.advance(40)
     assert "fetching" in screen.getvalue()
     assert "40/200 bytes" in screen.getvalue()
+
+
+def test_terminal_gets_rate_and_time_left_and_whole_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "70")
+    row = "path " * 40 + "end"
+    with progress("classifying", 20) as ticker:
+        for _ in range(10):
+            time.sleep(0.03)
+            ticker.advance()
+        print(row)
+        time.sleep(0.2)  # the bar is drawn ten times a second
+    said = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert row in said
+    assert re.search(r"10/20 files \d+\.\d a second 0:00:0\d", said)

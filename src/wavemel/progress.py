@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -91,13 +91,26 @@ def progress(
     counts: list[rp.ProgressColumn] = (
         [rp.DownloadColumn(), rp.TransferSpeedColumn()]
         if unit == "bytes"
-        else [rp.MofNCompleteColumn(), rp.TextColumn("{task.fields[unit]}")]
+        else [rp.MofNCompleteColumn(), rp.TextColumn("{task.fields[unit]}"), _rate_column()]
     )
     columns = [rp.TextColumn("{task.description}"), rp.BarColumn(), *counts]
-    with rp.Progress(
-        *columns, rp.TimeRemainingColumn(), console=Console(stderr=True), transient=True
-    ) as bar:
+    # What is printed meanwhile stays as it is: a row with a long path must not be cut into lines.
+    console = Console(stderr=True, soft_wrap=True)
+    with rp.Progress(*columns, rp.TimeRemainingColumn(), console=console, transient=True) as bar:
         yield _RichTicker(bar, bar.add_task(what, total=total, completed=int(done), unit=unit))
+
+
+def _rate_column() -> Any:
+    """Return a column that says how many are done a second."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Any) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:,.1f} a second")
+
+    return Rate()
 
 
 def track(

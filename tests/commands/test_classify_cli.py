@@ -188,6 +188,8 @@ def test_exit_codes_of_wrong_calls(run: Run, tmp_path: Path) -> None:
         (("a.wav", "--whole", "--seconds", "3"), "exclude each other"),
         (("a.wav", "--tolerance", "2"), "tolerance"),
         (("-", "--out", "x.jsonl"), "redirect standard output"),
+        (("-", "a.wav"), "stands alone; a file of that name is ./-"),
+        (("a.wav", "-"), "stands alone"),
         ((), "the list of paths on standard input is empty"),
     ]
     for words, message in wrong:
@@ -230,6 +232,21 @@ def test_out_continues_and_counts_earlier_failures(run: Run, tmp_path: Path) -> 
     assert "reading 'tolerance 0.1', not 'whole'" in other.err
     (tmp_path / "music" / "bad.mp3").unlink()
     assert run("classify", "music", "--out", "out.jsonl").code == 0
+
+
+def test_parquet_loads_in_one_line(run: Run, tmp_path: Path) -> None:
+    import duckdb
+    import pandas as pd
+
+    bad_files(tmp_path / "music")
+    assert run("classify", "music", "--out", "genres.parquet").code == 1
+    frame = pd.read_parquet(tmp_path / "genres.parquet")
+    assert set(frame["genre"].dropna()) <= set(CLASSES)
+    assert len(frame) == len(list((tmp_path / "music").iterdir()))
+    failed = duckdb.sql(
+        f"select path from '{tmp_path / 'genres.parquet'}' where error is not null"
+    ).fetchall()
+    assert len(failed) == frame["error"].notna().sum() == 6
 
 
 def test_a_results_file_that_is_not_ours_is_kept(run: Run, tmp_path: Path) -> None:
@@ -480,6 +497,34 @@ def test_watch_tags_by_choice_and_does_not_listen_twice(run: Run, tmp_path: Path
     assert genre.lower() in CLASSES
     again = run(*words, "-f", "jsonl", **state)
     assert (again.code, again.out) == (0, b"")
+
+
+def test_watch_knows_what_was_renamed_while_it_slept(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    song = write_tone(tmp_path / "music" / "a.wav", 0, 1.2)
+    words = ("watch", "music", "--out", "out.jsonl", "--settle", "0.2", "--once", "-f", "jsonl")
+    assert [row["path"] for row in run(*words).rows()] == [str(song)]
+    moved = tmp_path / "music" / "album" / "b.wav"
+    moved.parent.mkdir()
+    song.rename(moved)
+    assert run(*words).rows() == []  # not classified again
+    assert paths_in(tmp_path / "out.jsonl") == [str(moved)]
+
+
+def test_watch_tells_what_to_do_where_the_system_watches_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+    from wavemel.commands.watch import _complete
+    from wavemel.errors import ConfigError
+
+    def watch(*_: object, **__: object) -> object:
+        raise OSError("OS file watch limit reached")
+        yield
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    with pytest.raises(ConfigError, match=r"limit reached.*--polling"):
+        next(_complete(watchfiles, tmp_path, 0.1, False, False))
 
 
 def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:

@@ -223,6 +223,24 @@ def test_files_are_classified_where_no_results_are_given(
         run("tag", songs[0].parent, "--mapping", mapping)
 
 
+def test_folders_patterns_and_what_cannot_be_entered(
+    run: Run, songs: list[Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(wavemel, "load", lambda model: _Classifier())
+    music = songs[0].parent
+    (music / "up").symlink_to(music)
+    (music / "film.mka").write_bytes(b"no tags here")
+    result = run("tag", music)
+    assert result.exit_code == 1
+    assert f"failed {music / 'up'}: not classified: is a link to a folder" in result.stdout
+    assert "film.mka" not in result.stdout
+    assert run("tag", music / "*.wav").stdout.startswith(f"write {songs[0]}")
+    assert "film.mka: " in run("tag", music / "film.mka").stdout  # named outright
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no audio files that hold tags in"):
+        run("tag", tmp_path / "empty")
+
+
 def test_calls_that_do_not_hold_are_named(
     run: Run, results: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from tones import write_tone
+from tones import classify_or_crash_on_three, write_tone
 
 from wavemel.errors import ConfigError, ModelError
 from wavemel.inference.bundle import ModelDescription
@@ -111,6 +111,17 @@ def test_a_file_of_results_that_was_cut_or_lost_is_written_anew(
     assert out.read_bytes() == whole
 
 
+def test_another_format_or_layout_writes_the_file_anew(
+    library: Library, music: Path, tmp_path: Path
+) -> None:
+    out, fresh = tmp_path / "out", tmp_path / "fresh"
+    resume(library, music, out, "jsonl")
+    write_tone(music / "new.wav", 9, 1.5)
+    resume(library, music, out, "csv")
+    resume(library, music, fresh, "csv")
+    assert sorted(out.read_bytes().splitlines()) == sorted(fresh.read_bytes().splitlines())
+
+
 def test_interrupted_runs_keep_what_was_done(
     library: Library, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,20 +141,12 @@ def test_interrupted_runs_keep_what_was_done(
 def test_a_file_that_crashes_the_decoder_costs_only_itself(
     library: Library, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "work", crash_on_three)
+    monkeypatch.setattr(module, "work", classify_or_crash_on_three)
     rows = {os.path.basename(d.path): d.row for d in library.classify(list(find([str(music)])))}
     assert sorted(rows) == NAMES
     assert rows["3.wav"]["reason"] == "crash"
     assert rows["3.wav"]["error"] == "makes the decoder crash"
     assert sum(row["error"] is None for row in rows.values()) == 6
-
-
-def crash_on_three(job: Job, path: str) -> object:
-    from wavemel.library.worker import work
-
-    if path.endswith("3.wav"):
-        os._exit(11)
-    return work(job, path)
 
 
 def test_a_model_that_cannot_be_loaded_ends_the_run(

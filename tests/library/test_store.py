@@ -1,5 +1,6 @@
 """What has been done is known, whoever did it and however it ended."""
 
+import errno
 import json
 import os
 import sqlite3
@@ -179,6 +180,47 @@ def test_what_is_no_store_is_refused_and_kept(path: Path) -> None:
     with pytest.raises(ModelError, match="is no store of results"):
         Store(path, ABOUT)
     assert path.read_bytes().startswith(b"this is no database")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_FULL, "No space left"),
+        (sqlite3.SQLITE_CANTOPEN, "needs a folder that may be written to"),
+        (sqlite3.SQLITE_READONLY, "look at its access rights"),
+        (sqlite3.SQLITE_BUSY | 2 << 8, "in use by others for 60 seconds: run again"),
+        (sqlite3.SQLITE_IOERR, "look at the disk"),
+    ],
+)
+def test_trouble_around_the_store_is_told_and_nobody_is_told_to_remove_it(
+    code: int, said: str, path: Path
+) -> None:
+    error = sqlite3.OperationalError("said by SQLite")
+    error.sqlite_errorcode = code
+    store = Store(path, ABOUT)
+    with pytest.raises((ModelError, OSError), match=said) as told, store._told():
+        raise error
+    assert "remove" not in str(told.value)
+
+
+def test_a_store_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"none/x\.state cannot be opened or made"):
+        Store(tmp_path / "none" / "x.state", ABOUT)
+
+
+def test_a_full_disk_changes_nothing(path: Path, song: str) -> None:
+    store = Store(path, ABOUT)
+    store.take(song)
+    (pages,) = store._db.execute("pragma page_count").fetchone()
+    store._db.execute(f"pragma max_page_count={pages}")
+    large = done(song)
+    large.row["notes"] = ["x" * 100_000]
+    with pytest.raises(OSError, match="No space left") as told, store.transaction():
+        store.finish(large)
+    assert (told.value.errno, told.value.filename) == (errno.ENOSPC, str(path))
+    assert store.count() == 0
+    assert finish(store, song) is False  # and it goes on
+    store.close()
 
 
 def test_a_transaction_that_fails_changes_nothing(path: Path, song: str) -> None:

@@ -59,7 +59,11 @@ def run(request: Request) -> int:
     if request.paths == ("-",):
         if request.out is not None:
             raise ConfigError("--out is for files: redirect standard output, as in > FILE")
+        if sys.stdin.isatty():
+            raise ConfigError("- reads audio from standard input: pipe a file into it")
         return _standard_input(bundle, job, output, layout)
+    if "-" in request.paths:
+        raise ConfigError("- (audio on standard input) stands alone; a file of that name is ./-")
     files = _files(request.paths)
     if request.out is None:
         return _show(files, bundle, job, request.workers, output, layout)

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wavemel.errors import AudioError, ConfigError
+from wavemel.errors import AudioError, ConfigError, DataError
 
 if TYPE_CHECKING:
+    from wavemel.library.find import Found
     from wavemel.tagging.apply import Outcome
     from wavemel.tagging.mapping import GenreMap
     from wavemel.tagging.plan import Change
@@ -177,7 +178,14 @@ def live_verdicts(
 
     classifier = wavemel.load(model)
     verdicts = []
-    for path in track(list(_files(paths)), "classifying"):
+    files = list(_files(paths))
+    if not files:
+        raise DataError(f"no audio files that hold tags in {', '.join(paths[:3])}")
+    for found in track(files, "classifying"):
+        path = found.path
+        if found.reason is not None:
+            verdicts.append(Verdict(path, error=found.message))
+            continue
         try:
             if not overwrite and read_genres(path):
                 verdicts.append(Verdict(path))
@@ -186,7 +194,7 @@ def live_verdicts(
         except (AudioError, TagError) as error:
             verdicts.append(Verdict(path, error=error.message))
         else:
-            genres = [(found.genre, found.probability) for found in result.genres]
+            genres = [(each.genre, each.probability) for each in result.genres]
             verdicts.append(Verdict(path, genres, result.unsure))
     return verdicts, list(classifier.classes)
 
@@ -215,16 +223,18 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _files(paths: Iterable[str]) -> Iterator[str]:
-    for path in paths:
-        if not os.path.isdir(path):
-            yield path
-            continue
-        for folder, inner, names in os.walk(path):
-            inner.sort()
-            for name in sorted(names):
-                if name.lower().endswith(ENDINGS) and not name.startswith("."):
-                    yield os.path.join(folder, name)
+def _files(paths: Sequence[str]) -> Iterator[Found]:
+    """Yield files named outright, and those of a folder whose ending says that they hold tags."""
+    from wavemel.library.find import find
+
+    named = {os.path.abspath(path) for path in paths}
+    for found in find(paths):
+        if (
+            found.reason is not None
+            or found.path.lower().endswith(ENDINGS)
+            or os.path.abspath(found.path) in named
+        ):
+            yield found
 
 
 def _mapping(

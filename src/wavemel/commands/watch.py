@@ -136,6 +136,7 @@ def _complete(
     watchfiles: Any, folder: Path, settle: float, once: bool, polling: bool
 ) -> Iterator[list[Found]]:
     """Yield files that are complete: those that are there, then those that come."""
+    from wavemel.errors import ConfigError
     from wavemel.library.find import Found, find
     from wavemel.library.watching import Settling
 
@@ -157,7 +158,12 @@ def _complete(
             yield [Found(path) for path in complete]
         if once and not len(settling):
             return
-        changed = next(changes, None)
+        try:
+            changed = next(changes, None)
+        except OSError as error:  # what the system can watch is limited
+            raise ConfigError(
+                f"{folder} cannot be watched ({error}): --polling looks again and again instead"
+            ) from error
         if changed is None:
             return
         paths = {path for kind, path in changed if kind != watchfiles.Change.deleted}

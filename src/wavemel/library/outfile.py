@@ -46,6 +46,8 @@ class OutFile:
                 "give another name, or remove it"
             )
         self.path, self._output, self._layout = path, output, layout
+        # A row of another format or layout must not follow those that are there.
+        self._shape = f"{type(output).__name__} {layout!r}"
 
     def begin(self, store: Store) -> None:
         """Bring the file to where the store is."""
@@ -81,7 +83,7 @@ class OutFile:
             length = str(self.path.stat().st_size)
         except OSError:
             return False
-        return store.note("bytes") == length and store.note("layout") == repr(self._layout)
+        return store.note("bytes") == length and store.note("layout") == self._shape
 
     def _rewrite(self, store: Store) -> None:
         handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
@@ -98,7 +100,7 @@ class OutFile:
         finally:
             part.unlink(missing_ok=True)
         store.set_note("bytes", str(length))
-        store.set_note("layout", repr(self._layout))
+        store.set_note("layout", self._shape)
         store.set_note("stale", "no")
 
 

@@ -8,18 +8,18 @@ has not been heard of for some minutes.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
-import platform
 import sqlite3
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from wavemel.audio.locate import content_hash, fingerprint
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.done import Done, Taken
+from wavemel.library.owners import may_be_alive, this_process
 from wavemel.outputs.rows import Row, named
 
 _SCHEMA = """
@@ -39,6 +39,15 @@ _FORMAT = "1"
 _NOTES = ("bytes", "stale", "layout")
 #: Seconds for which another machine's silence is believed.
 _LEASE = 300.0
+#: Seconds to wait for other processes that are writing.
+_PATIENCE = 60.0
+#: What is wrong where the store itself is not, by SQLite's code.
+_TROUBLE = {
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened or made: it needs a folder that may be written to",
+    sqlite3.SQLITE_READONLY: "may not be written to: look at its access rights",
+    sqlite3.SQLITE_BUSY: f"was in use by others for {_PATIENCE:g} seconds: run again",
+    sqlite3.SQLITE_IOERR: "cannot be read or written: look at the disk, and run again",
+}
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
 _OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop")
 
@@ -55,33 +64,54 @@ class Store:
     Raises
     ------
     ModelError
-        The store holds results of another model or way of reading, or is no store.
+        The store holds results of another model or way of reading, is no store, or cannot be
+        opened; by all methods, where it can no longer be read or written.
+    OSError
+        The disk is full; by all methods that write.
     """
 
     def __init__(
         self, path: Path, about: dict[str, str] | None = None, owner: str | None = None
     ) -> None:
         self.path = path
-        self.owner = owner or _owner()
+        self.owner = owner or this_process()
         self._renewed = time.time()
+        with self._told():
+            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        # WAL: a commit is one write to a log, and survives kill -9 at any point.
+        self._run("pragma journal_mode=wal")
+        self._run("pragma synchronous=normal")
+        with self.transaction():
+            for statement in _SCHEMA.split(";"):
+                self._run(statement)
+            if about is not None:
+                self._check({"format": _FORMAT, **about})
+
+    def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+        with self._told():
+            return self._db.execute(statement, values)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what SQLite says into what a user can do about it."""
         try:
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            # WAL: a commit is one write to a log, and survives kill -9 at any point.
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
-            with self.transaction():
-                for statement in _SCHEMA.split(";"):
-                    self._db.execute(statement)
-                if about is not None:
-                    self._check({"format": _FORMAT, **about})
+            yield
         except sqlite3.DatabaseError as error:
-            raise ModelError(f"{path} is no store of results ({error}): remove it") from error
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it says where
+            if code == sqlite3.SQLITE_FULL:
+                full = os.strerror(errno.ENOSPC)
+                raise OSError(errno.ENOSPC, full, os.fspath(self.path)) from error
+            said = _TROUBLE.get(code)
+            if said is None:
+                said = f"is no store of results ({error}): remove it"
+            raise ModelError(f"{self.path} {said}") from error
 
     def _check(self, about: dict[str, str]) -> None:
-        found = self._db.execute("select key, value from about")
+        found = self._run("select key, value from about")
         saved = {key: value for key, value in found if key not in _NOTES}
         if not saved:
-            self._db.executemany("insert into about values (?, ?)", about.items())
+            for item in about.items():
+                self._run("insert into about values (?, ?)", item)
             return
         for key, value in about.items():
             if saved.get(key) != value:
@@ -93,13 +123,14 @@ class Store:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Change the store, and what goes with it, while no other process can."""
-        self._db.execute("begin immediate")
+        self._run("begin immediate")
         try:
             yield
+            self._run("commit")
         except BaseException:
-            self._db.execute("rollback")
+            if self._db.in_transaction:  # on a full disk SQLite has rolled back by itself
+                self._run("rollback")
             raise
-        self._db.execute("commit")
 
     def settled(self, path: str) -> Taken | None:
         """Return DONE or FAILED where a file was done and has not been touched since, else None."""
@@ -116,7 +147,7 @@ class Store:
         return (
             known is not None
             and known.owner not in (None, self.owner)
-            and _alive(known.owner or "", known.until)
+            and may_be_alive(known.owner or "", known.until)
         )
 
     def take(self, path: str) -> Taken:
@@ -130,18 +161,18 @@ class Store:
             # Touched or copied, but is it another file? Not asked within the transaction:
             # hashing takes time.
             if size >= 0 and size == known.size and _same_content(path, known.content):
-                self._db.execute(
+                self._run(
                     "update files set size = ?, changed = ? where key = ?", (size, changed, key)
                 )
                 return known.verdict
         with self.transaction():
             now = self._known(key)
             if now is not None and now.owner is not None and now.owner != self.owner:
-                if _alive(now.owner, now.until):
+                if may_be_alive(now.owner, now.until):
                     return Taken.BUSY
             elif now != known:
                 return Taken.BUSY  # another process has just finished it: look again
-            self._db.execute(
+            self._run(
                 "insert into files (key, size, changed, owner, until) values (?, ?, ?, ?, ?) "
                 "on conflict (key) do update set size = excluded.size, changed = excluded.changed, "
                 "owner = excluded.owner, until = excluded.until",
@@ -152,9 +183,9 @@ class Store:
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""
         key = _key(done.path)
-        (before,) = self._db.execute("select row from files where key = ?", (key,)).fetchone()
-        (number,) = self._db.execute("select ifnull(max(number), 0) + 1 from files").fetchone()
-        self._db.execute(
+        (before,) = self._run("select row from files where key = ?", (key,)).fetchone()
+        (number,) = self._run("select ifnull(max(number), 0) + 1 from files").fetchone()
+        self._run(
             "update files set content = ?, row = ?, failed = ?, number = ?, owner = null, "
             "until = null where key = ?",
             (
@@ -167,7 +198,7 @@ class Store:
         )
         if time.time() - self._renewed > _LEASE / 10:
             self._renewed = time.time()
-            self._db.execute(
+            self._run(
                 "update files set until = ? where owner = ?",
                 (self._renewed + _LEASE, self.owner),
             )
@@ -178,16 +209,18 @@ class Store:
 
         Such a file has the bytes of one that was done and is no longer where it was.
         """
+        if self._known(_key(path)) is not None:
+            return None
         try:
             size, changed = fingerprint(path)
         except AudioError:
             return None
-        found = self._db.execute(
+        found = self._run(
             "select key, content, row from files where size = ? and failed = 0 and owner is null",
             (size,),
         ).fetchall()
         gone = [item for item in found if not os.path.lexists(item[0])]
-        if not gone or self._known(_key(path)) is not None:
+        if not gone:
             return None
         content = content_hash(path)
         for key, known, text in gone:
@@ -195,7 +228,7 @@ class Store:
                 row = {**json.loads(text), **named(path)}
                 if "path_base64" not in named(path):
                     row.pop("path_base64", None)
-                self._db.execute(
+                self._run(
                     "update files set key = ?, changed = ?, row = ? where key = ?",
                     (_key(path), changed, json.dumps(row, ensure_ascii=False), key),
                 )
@@ -206,43 +239,45 @@ class Store:
     def accept(self, path: str) -> None:
         """Take a file's present bytes for those that were classified: only its tags have changed."""
         size, changed = fingerprint(path)
-        self._db.execute(
+        self._run(
             "update files set size = ?, changed = ?, content = ? where key = ? and row is not null",
             (size, changed, content_hash(path), _key(path)),
         )
 
     def rows(self) -> Iterator[Row]:
         """Yield all results in the order in which they came."""
-        found = self._db.execute("select row from files where row is not null order by number")
+        found = self._run("select row from files where row is not null order by number")
         for (text,) in found:
             yield json.loads(text)
 
     def count(self) -> int:
         """Return how many results there are."""
-        (count,) = self._db.execute("select count(*) from files where row is not null").fetchone()
+        (count,) = self._run("select count(*) from files where row is not null").fetchone()
         return int(count)
 
     def note(self, key: str) -> str | None:
         """Return what was noted under ``key``: of the file of results, its length and layout."""
-        found = self._db.execute("select value from about where key = ?", (key,)).fetchone()
+        found = self._run("select value from about where key = ?", (key,)).fetchone()
         return found[0] if found else None
 
     def set_note(self, key: str, value: str) -> None:
         """Note something, within a transaction."""
-        self._db.execute("insert or replace into about values (?, ?)", (key, value))
+        self._run("insert or replace into about values (?, ?)", (key, value))
 
     def close(self) -> None:
         """Give back what was taken and not finished, and close the database."""
-        with contextlib.suppress(sqlite3.ProgrammingError), self.transaction():
-            self._db.execute("delete from files where owner = ? and row is null", (self.owner,))
-            self._db.execute(
+        # Where nothing can be written, what was taken is free once this process is gone.
+        trouble = (sqlite3.ProgrammingError, ModelError, OSError)
+        with contextlib.suppress(*trouble), self.transaction():
+            self._run("delete from files where owner = ? and row is null", (self.owner,))
+            self._run(
                 "update files set owner = null, until = null, changed = -2 where owner = ?",
                 (self.owner,),
             )
         self._db.close()
 
     def _known(self, key: bytes) -> _File | None:
-        found = self._db.execute(
+        found = self._run(
             "select size, changed, content, row, failed, owner, until from files where key = ?",
             (key,),
         ).fetchone()
@@ -282,12 +317,6 @@ class _File:
     __hash__ = None  # type: ignore[assignment]
 
 
-def _owner() -> str:
-    """Return a name for this process that says which it is, on which machine, started when."""
-    pid = os.getpid()
-    return f"{platform.node()} {pid} {_start_time(pid)} {uuid.uuid4().hex[:8]}"
-
-
 def _key(path: str) -> bytes:
     return os.fsencode(os.path.abspath(path))
 
@@ -304,29 +333,3 @@ def _same_content(path: str, content: str | None) -> bool:
         return content is not None and content_hash(path) == content
     except AudioError:
         return False
-
-
-def _alive(owner: str, until: float | None) -> bool:
-    """Return whether the process that took a file may still be at it."""
-    node, pid, start, _ = owner.rsplit(" ", 3)
-    if node == platform.node() and os.name == "posix":
-        try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        # A number is used again; the time of start tells.
-        return start in ("", _start_time(int(pid)))
-    return until is not None and time.time() < until
-
-
-def _start_time(pid: int) -> str:
-    """Return when a process started, where the system tells (Linux), else ''; '?' where it is dead."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    # A process that was killed stays listed, as "Z", until its parent takes note.
-    return "?" if fields[0] == b"Z" else fields[19].decode()
