@@ -8,22 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import soundfile
-
-#: name -> (format, subtype); all are written and read by libsndfile.
-FORMATS = {
-    "wav": ("WAV", "PCM_16"),
-    "wav-float": ("WAV", "FLOAT"),
-    "wav-adpcm": ("WAV", "MS_ADPCM"),
-    "flac": ("FLAC", "PCM_16"),
-    "mp3": ("MP3", "MPEG_LAYER_III"),
-    "ogg": ("OGG", "VORBIS"),
-    "opus": ("OGG", "OPUS"),
-    "aiff": ("AIFF", "PCM_24"),
-    "au": ("AU", "ULAW"),
-    "caf": ("CAF", "ALAC_16"),
-    "rf64": ("RF64", "PCM_16"),
-    "w64": ("W64", "PCM_16"),
-}
+from encoders import encoded, encoded_by_av
 
 Encode = Callable[..., bytes]
 
@@ -31,42 +16,14 @@ Encode = Callable[..., bytes]
 @pytest.fixture(scope="session")
 def encode() -> Encode:
     """(samples, rate, name of a format) -> the bytes of such a file."""
-
-    def encode_samples(
-        samples: np.ndarray, rate: int, name: str = "wav", **options: object
-    ) -> bytes:
-        kind, subtype = FORMATS[name]
-        out = io.BytesIO()
-        soundfile.write(out, samples, rate, format=kind, subtype=subtype, **options)
-        return out.getvalue()
-
-    return encode_samples
+    return encoded
 
 
 @pytest.fixture(scope="session")
 def encode_av() -> Encode:
     """(samples (n,) or (n, 2), rate, container, codec) -> the bytes of a file that FFmpeg writes."""
-    av = pytest.importorskip("av")
-
-    def encode_samples(
-        samples: np.ndarray, rate: int, container: str = "mp4", codec: str = "aac"
-    ) -> bytes:
-        out = io.BytesIO()
-        stereo = np.stack([samples, samples]) if samples.ndim == 1 else samples.T
-        with av.open(out, "w", format=container) as file:
-            stream = file.add_stream(codec, rate=rate, layout="stereo")
-            if codec == "alac":
-                planes, kind = np.round(stereo * 32767).astype(np.int16), "s16p"
-            else:
-                planes, kind = stereo.astype(np.float32), "fltp"
-            planes = np.ascontiguousarray(planes)
-            frame = av.AudioFrame.from_ndarray(planes, format=kind, layout="stereo")
-            frame.sample_rate = rate
-            for packet in [*stream.encode(frame), *stream.encode(None)]:
-                file.mux(packet)
-        return out.getvalue()
-
-    return encode_samples
+    pytest.importorskip("av")
+    return encoded_by_av
 
 
 @pytest.fixture(scope="session")

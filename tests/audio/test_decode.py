@@ -60,7 +60,8 @@ def test_blocks_join_without_a_seam(encode, sweep, monkeypatch):
     data = encode(samples, 44100, "wav-float")
     whole = decode(data).samples
     monkeypatch.setattr("wavemel.audio.sndfile.BLOCK", 1000)
-    np.testing.assert_array_equal(decode(data).samples, whole)
+    # Not equal: in which order BLAS adds three channels may depend on the size of the block.
+    np.testing.assert_allclose(decode(data).samples, whole, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["wav", "flac", "mp3", "ogg", "opus", "wav-adpcm"])
