@@ -4,7 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
 
-from wavemel.evaluation.calibration_error import expected_calibration_error, reliability
+from wavemel.evaluation.calibration_error import (
+    error_by_chance,
+    error_interval,
+    expected_calibration_error,
+    reliability,
+)
 
 SEEDS = st.integers(0, 10_000)
 
@@ -85,3 +90,49 @@ def test_order_of_clips_does_not_matter(seed):
         assert expected_calibration_error(
             truth[order], p[order], adaptive=adaptive
         ) == pytest.approx(expected_calibration_error(truth, p, adaptive=adaptive))
+
+
+def overconfident(n, seed=0, groups=None):
+    """Return truth and probabilities that are .1 too sure; whole groups are right or wrong."""
+    rng = np.random.default_rng(seed)
+    stated = rng.uniform(0.6, 1, n)
+    u = rng.random(n) if groups is None else rng.random(groups)[np.arange(n) % groups]
+    return np.where(u < stated - 0.1, 0, 1), np.column_stack([stated, 1 - stated])
+
+
+def test_interval_is_the_spread_of_the_error_over_draws_of_clips():
+    truth, p = overconfident(600)
+    low, high = error_interval(truth, p)
+    error = expected_calibration_error(truth, p)
+    assert low < error < high
+    fresh = [expected_calibration_error(*overconfident(600, seed)) for seed in range(1, 300)]
+    wanted = np.percentile(fresh, [2.5, 97.5])
+    assert high - low == pytest.approx(wanted[1] - wanted[0], rel=0.25)
+
+
+def test_interval_over_artists_is_wider_where_they_resemble_themselves():
+    truth, p = overconfident(600, groups=30)
+    artists = [f"a{i % 30}" for i in range(600)]
+    clips, grouped = error_interval(truth, p), error_interval(truth, p, artists)
+    assert grouped[1] - grouped[0] > 1.5 * (clips[1] - clips[0])
+    assert error_interval(truth, p, ["one"] * 600) is None
+
+
+def test_interval_stays_between_0_and_1():
+    truth, p = overconfident(20)
+    low, high = error_interval(truth, p)
+    assert 0 <= low < high <= 1
+
+
+def test_error_by_chance_is_that_of_a_perfect_model():
+    """Small samples of a perfectly calibrated model show this error, and rarely more than the 95th."""
+    _, p = overconfident(120)
+    mean, p95 = error_by_chance(p)
+    rng = np.random.default_rng(9)
+    errors = [
+        expected_calibration_error((rng.random(120) >= p[:, 0]).astype(int), p) for _ in range(500)
+    ]
+    assert mean == pytest.approx(np.mean(errors), rel=0.05)
+    assert np.mean(np.array(errors) > p95) == pytest.approx(0.05, abs=0.03)
+    more = error_by_chance(np.tile(p, (20, 1)))
+    assert more[0] < mean / 3
