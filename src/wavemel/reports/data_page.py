@@ -25,7 +25,7 @@ from wavemel.reports.document import (
 )
 from wavemel.reports.html import render_html
 from wavemel.reports.markdown import render_markdown
-from wavemel.reports.svg import GRID, INK, MUTED, PAPER, SERIES, to_svg, write_figure
+from wavemel.reports.svg import GRID, INK, MUTED, PAPER, SERIES, plain_text, to_svg, write_figure
 
 SUFFIXES = (".html", ".md", ".png", ".svg")
 #: Thumbnails drawn at most: a folder of a hundred genres would give an unreadable wall.
@@ -282,17 +282,11 @@ def _draw_mels(figure: Figure | SubFigure, thumbnails: list[Thumbnail]) -> None:
             thumbnail.mel, origin="lower", aspect="auto", cmap="magma",
             vmin=top - RANGE_DB, vmax=top, interpolation="antialiased",
         )  # fmt: skip
-        axes.set_title(_short(thumbnail.genre, 22), loc="left", fontsize=9.5, color=INK, pad=3)
-        axes.set_xlabel(_short(thumbnail.title, 30), fontsize=7.5, color=MUTED)
+        axes.set_title(plain_text(thumbnail.genre, 22), loc="left", fontsize=9.5, color=INK, pad=3)
+        axes.set_xlabel(plain_text(thumbnail.title, 30), fontsize=7.5, color=MUTED)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
-
-
-def _short(text: str, most: int) -> str:
-    # A dollar sign begins a formula in matplotlib.
-    text = text if len(text) <= most else text[: most - 1] + "…"
-    return text.replace("$", r"\$")
 
 
 def _both(info: Info, thumbnails: list[Thumbnail]) -> Figure:

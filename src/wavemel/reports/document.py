@@ -7,11 +7,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Cell:
-    """A table cell: what it says, a smaller note beside it (an interval), and how it looks."""
+    """A table cell: what it says, a smaller note beside it (an interval), and how it looks.
+
+    ``chart`` names a figure of the same page that the text leads to, where a format has links.
+    """
 
     text: str
     note: str = ""
     strong: bool = False
+    chart: str = ""
 
 
 @dataclass(frozen=True)

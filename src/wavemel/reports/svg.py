@@ -104,6 +104,14 @@ def themed(svg: str) -> str:
     return svg
 
 
+def plain_text(text: str, most: int) -> str:
+    """Return text that matplotlib draws as it stands: on one line, ``most`` letters, no formulas."""
+    text = text if text.isprintable() else ascii(text)
+    text = text if len(text) <= most else text[: most - 1] + "…"
+    # A dollar sign begins a formula in matplotlib.
+    return text.replace("$", r"\$")
+
+
 def _font(match: re.Match[str]) -> str:
     return match.group(1) + FONT
 
