@@ -1,10 +1,11 @@
-"""Weights on disk: safetensors beside a JSON file that says what they are. Nothing is unpickled."""
+"""Weights on disk: safetensors with what they are beside them, or in their header. Nothing is unpickled."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,16 +17,23 @@ if TYPE_CHECKING:
     from wavemel.networks.model import GenreModel
 
 FORMAT = 1
+#: Key of a weights file's header under which an exported model says what it is.
+HEADER = "wavemel"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model, loaded: ready to be asked, in evaluation mode."""
+    """A trained model, loaded: ready to be asked, in evaluation mode.
+
+    Of an ensemble, ``members`` are its networks, each with its own
+    description; ``experiment`` and ``about`` are then those of the first.
+    """
 
     model: GenreModel
     experiment: Experiment
     classes: tuple[str, ...]
     about: dict[str, Any]
+    members: tuple[Checkpoint, ...] = ()
 
 
 def save_checkpoint(
@@ -67,11 +75,11 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path, expect: tuple[str, ...] | None = None) -> Checkpoint:
-    """Load a model from a run folder (its best epoch) or from one of its ``.safetensors`` files.
+    """Load a model from a run folder (its best epoch), an exported model, or a ``.safetensors`` file.
 
     Parameters
     ----------
-    path : run folder or weights file.
+    path : run folder, folder of a model that was exported with its weights, or weights file.
     expect : class list that the model must have, in this order.
 
     Raises
@@ -82,15 +90,17 @@ def load_checkpoint(path: str | Path, expect: tuple[str, ...] | None = None) -> 
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from wavemel.networks.model import build_model
-
     path = Path(path)
-    stem = path / "best" if path.is_dir() else path.with_suffix("")
-    weights, description = stem.with_suffix(".safetensors"), stem.with_suffix(".json")
-    for file in (weights, description):
-        if not file.is_file():
-            raise ModelError(f"{path} holds no trained model: {file} is missing")
-    saved = read_json(description)
+    weights = _weights_of(path)
+    # A run's weights are described by the file beside them, an exported model's by their own header.
+    description = weights.with_suffix(".json")
+    saved = _header(weights)
+    if saved is None:
+        for file in (weights, description):
+            if not file.is_file():
+                raise ModelError(f"{path} holds no trained model: {file} is missing")
+        run = read_json(description)
+        saved = {**run, "members": [run]}
     if saved.get("format") != FORMAT:
         raise ModelError(f"{description} is of format {saved.get('format')!r}, not {FORMAT}")
     classes = tuple(saved["classes"])
@@ -99,15 +109,104 @@ def load_checkpoint(path: str | Path, expect: tuple[str, ...] | None = None) -> 
             f"{path} was trained on the classes {', '.join(classes)}; "
             f"these data have {', '.join(expect)}"
         )
-    experiment = make_experiment(saved["experiment"], str(description))
-    model = build_model(experiment, len(classes))
+    members = [_untrained(member, classes, str(description)) for member in saved["members"]]
+    whole = join(members) if len(members) > 1 else members[0]
     try:
         # assign=False copies into the channels_last layout that the model was built with.
-        model.load_state_dict(load_file(weights))
+        whole.model.load_state_dict(load_file(weights))
     except (RuntimeError, SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{weights} does not hold this network's weights: {reason}") from error
-    return Checkpoint(model.eval(), experiment, classes, saved["about"])
+    whole.model.eval()
+    return whole
+
+
+def join(members: Sequence[Checkpoint]) -> Checkpoint:
+    """Return an ensemble of trained models, which shares their weights.
+
+    Raises
+    ------
+    ModelError
+        They differ in classes, audio, spectrogram or kind of labels.
+    """
+    from wavemel.ensemble import Ensemble
+    from wavemel.features.frontend import FrontEnd
+    from wavemel.networks.model import GenreModel
+
+    first = members[0]
+    # A network that takes no spectrogram has settings for one, which say nothing.
+    spectrograms = [m.experiment.mel for m in members if "mel" in m.model.front_end.inputs]
+    for i, member in enumerate(members[1:], 2):
+        a, b = first.experiment, member.experiment
+        heard = member.experiment.mel if "mel" in member.model.front_end.inputs else None
+        for what, one, other in (
+            ("classes", ", ".join(first.classes), ", ".join(member.classes)),
+            ("audio", a.audio, b.audio),
+            ("mel", *((spectrograms[0], heard) if heard is not None else (None, None))),
+            ("labels", a.labels, b.labels),
+        ):
+            if one != other:
+                raise ModelError(
+                    f"models of an ensemble must hear and tell apart the same: {what} of the first "
+                    f"is {one}, of number {i} {other}"
+                )
+    network = Ensemble([m.model.network for m in members])
+    mel = spectrograms[0] if spectrograms else first.experiment.mel
+    front_end = FrontEnd(network.inputs, first.experiment.audio.rate, mel)
+    model = GenreModel(front_end, network).eval()
+    return Checkpoint(model, first.experiment, first.classes, first.about, tuple(members))
+
+
+def _weights_of(path: Path) -> Path:
+    """Return the weights file that a run folder, an exported model or a file's name means."""
+    if not path.is_dir():
+        return path.with_suffix(".safetensors")
+    exported = path / "model.safetensors"
+    if not (path / "best.safetensors").is_file():
+        if exported.is_file():
+            return exported
+        if (path / "model.onnx").is_file():
+            raise ModelError(
+                f"{path} is an exported model without weights: export it again with --weights"
+            )
+    return path / "best.safetensors"
+
+
+def _header(weights: Path) -> dict[str, Any] | None:
+    """Return what an exported model's weights file says of itself; None for any other file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt") as file:
+            text = (file.metadata() or {}).get(HEADER)
+        saved = None if text is None else json.loads(text)
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ModelError(f"{weights} does not hold a network's weights: {reason}") from error
+    if text is not None and not _describes(saved):
+        raise ModelError(f"{weights} says of itself what is no description of a model")
+    return saved
+
+
+def _describes(saved: Any) -> bool:
+    return (
+        isinstance(saved, dict)
+        and isinstance(saved.get("classes"), list)
+        and isinstance(saved.get("members"), list)
+        and len(saved["members"]) > 0
+        and all(
+            isinstance(m, dict) and {"experiment", "about"} <= m.keys() for m in saved["members"]
+        )
+    )
+
+
+def _untrained(member: dict[str, Any], classes: tuple[str, ...], where: str) -> Checkpoint:
+    from wavemel.networks.model import build_model
+
+    experiment = make_experiment(member["experiment"], where)
+    return Checkpoint(build_model(experiment, len(classes)), experiment, classes, member["about"])
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -31,7 +31,8 @@ class ModelDescription:
     log-probabilities (calibration; 1 changes nothing). Below ``unsure_below``
     the answer counts as unsure. ``window_spread``: how far a window's probability lies from its
     track's mean, typically. ``precision``: float32 or int8. ``sha256`` of
-    the graph's file. ``about``: data, licence, notes, figures.
+    the graph's file. ``weights_sha256``: of the file of weights for torch that belongs to it, if
+    any. ``about``: data, licence, notes, figures.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ModelDescription:
     unsure_below: float = 0.0
     window_spread: float = 0.2
     precision: str = "float32"
+    weights_sha256: str = ""
     about: dict[str, Any] = field(default_factory=dict)
     format: int = FORMAT
 
@@ -73,15 +75,37 @@ class Bundle:
     description: ModelDescription
     graph: Path
 
+    @property
+    def about(self) -> Path:
+        """Where the description lies."""
+        return self.graph.with_suffix(".json")
+
+    @property
+    def weights(self) -> Path:
+        """Where weights for torch lie, if the model has them."""
+        return self.graph.with_suffix(".safetensors")
+
+    @property
+    def card(self) -> Path | None:
+        """Where the model card lies, if the model has a folder of its own."""
+        return self.graph.with_name("README.md") if self.graph.name == "model.onnx" else None
+
     def read_graph(self) -> bytes:
         """Return the graph's bytes; raise ModelError where they are not those that were exported."""
+        return self._checked(self.graph, self.description.sha256)
+
+    def read_weights(self) -> bytes:
+        """Return the bytes of the weights; raise ModelError where they are not those exported."""
+        return self._checked(self.weights, self.description.weights_sha256)
+
+    def _checked(self, file: Path, sha256: str) -> bytes:
         try:
-            data = self.graph.read_bytes()
+            data = file.read_bytes()
         except OSError as error:
-            raise ModelError(f"{self.graph} cannot be read: {error.strerror}") from error
-        if hashlib.sha256(data).hexdigest() != self.description.sha256:
+            raise ModelError(f"{file} cannot be read: {error.strerror}") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
             raise ModelError(
-                f"{self.graph} is not the file that {self.description.name}'s description names "
+                f"{file} is not the file that {self.description.name}'s description names "
                 "(its checksum differs): export or fetch the model again"
             )
         return data

@@ -23,6 +23,12 @@ def local_models() -> Path:
     return Path(platformdirs.user_data_dir("wavemel")) / "models"
 
 
+def check_name(name: str) -> None:
+    """Raise ModelError where a model cannot be called so: its name becomes a folder's."""
+    if not name or name != Path(name).name or name.startswith("."):
+        raise ModelError(f"{name!r} is no name for a model: letters, digits, '-' and '_'")
+
+
 def list_models() -> dict[str, Path]:
     """Return name -> place of every model at hand; the user's go before shipped ones of the same name."""
     found: dict[str, Path] = {}
@@ -32,6 +38,8 @@ def list_models() -> dict[str, Path]:
         except OSError:
             continue
         for entry in entries:
+            if entry.name.startswith("."):
+                continue  # a model that is being written
             if entry.is_dir() or entry.suffix == ".onnx":
                 graph, about = bundle_files(entry)
                 if graph.is_file() and about.is_file():
@@ -53,7 +61,7 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     model = model or os.environ.get("WAVEMEL_MODEL") or None
     known = list_models()
     if model is None:
-        return read_bundle(_default(known))
+        return read_bundle(known[_default(known)])
     name = os.fspath(model)
     path = Path(name).expanduser()
     if path.is_dir() or path.is_file() or path.with_name(path.name + ".onnx").is_file():
@@ -68,9 +76,21 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     )
 
 
-def _default(known: dict[str, Path]) -> Path:
-    shipped = [path for path in known.values() if path.parent == SHIPPED]
-    candidates = shipped or list(known.values())
+def default_model() -> str | None:
+    """Return the name of the model that is meant where none is named; None where that is open."""
+    known = list_models()
+    given = os.environ.get("WAVEMEL_MODEL")
+    if given:
+        return given if given in known else None
+    try:
+        return _default(known)
+    except ModelError:
+        return None
+
+
+def _default(known: dict[str, Path]) -> str:
+    shipped = [name for name, path in known.items() if path.parent == SHIPPED]
+    candidates = shipped or list(known)
     if len(candidates) == 1:
         return candidates[0]
     if candidates:

@@ -1,0 +1,106 @@
+"""What ``model.json`` says of an exported model, out of its runs and of what was measured."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from wavemel.checkpoint import Checkpoint
+from wavemel.export.evidence import calibration_in_brief, calibration_of, evaluation_of
+from wavemel.export.options import Options
+from wavemel.export.weights import about_training
+from wavemel.inference.bundle import ModelDescription
+from wavemel.inference.frontend import MelSettings
+
+
+def describe(
+    checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any], dynamic: bool
+) -> ModelDescription:
+    """Return a model's description; the checksums are still to come."""
+    experiment, front_end = checkpoint.experiment, checkpoint.model.front_end
+    beside = options.front_end == "beside"
+    mel = front_end.logmel.config if front_end.logmel is not None else experiment.mel
+    return ModelDescription(
+        name=options.name,
+        id=weights_id(checkpoint.model),
+        classes=checkpoint.classes,
+        rate=experiment.audio.rate,
+        seconds=experiment.audio.seconds,
+        overlap=experiment.evaluation.overlap,
+        inputs=tuple(front_end.inputs) if beside else ("samples",),
+        sha256="",
+        mel=MelSettings(**dataclasses.asdict(mel))
+        if beside and "mel" in front_end.inputs
+        else None,
+        dynamic_length=dynamic,
+        temperature=_first(options.temperature, calibrated.get("temperature"), 1.0),
+        unsure_below=_first(options.unsure_below, calibrated.get("unsure_below"), 0.0),
+        about=_about(checkpoint, options, calibrated),
+    )
+
+
+def weights_id(model: nn.Module) -> str:
+    """Return a short hash of a model's weights."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
+def calibration(file: Path | None, run: Path | None) -> dict[str, Any]:
+    """Return what a calibration file says, by default the one that lies in a run folder, if any."""
+    if file is None:
+        if run is None or not (run / "calibration.json").is_file():
+            return {}
+        file = run / "calibration.json"
+    return calibration_of(file)
+
+
+def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any]) -> dict[str, Any]:
+    members = checkpoint.members or (checkpoint,)
+    trainings = [about_training(member) for member in members]
+    names = list(dict.fromkeys(m.experiment.network["name"] for m in members))
+    experiments = list(dict.fromkeys(m.experiment.name for m in members))
+    notes = [note for m in members for note in m.about.get("data", {}).get("notes", [])]
+    data = dict(trainings[0]["data"])
+    if any(t["data"] != data for t in trainings):
+        # What differs is said of each member.
+        data = {k: v for k, v in data.items() if all(t["data"].get(k) == v for t in trainings)}
+    if options.data_licence:
+        data["licence"] = options.data_licence
+    about: dict[str, Any] = {
+        "network": " + ".join(names),
+        "experiment": ", ".join(experiments),
+        "data": data,
+        "licence": options.licence,
+        "notes": list(dict.fromkeys([*notes, *options.notes])),
+    }
+    if checkpoint.members:
+        about["members"] = [
+            {
+                "id": weights_id(member.model),
+                "network": member.experiment.network["name"],
+                "experiment": member.experiment.name,
+                "seed": member.experiment.seed,
+                **training,
+            }
+            for member, training in zip(members, trainings, strict=True)
+        ]
+    else:
+        about["seed"] = checkpoint.experiment.seed
+        about |= {k: v for k, v in trainings[0].items() if k != "data"}
+    if calibrated:
+        about["calibration"] = calibration_in_brief(calibrated)
+    if options.results is not None:
+        known = tuple(dict.fromkeys([options.name, *experiments, *names]))
+        about["evaluation"] = evaluation_of(options.results, options.results_model, known)
+    return about
+
+
+def _first(*values: float | None) -> float:
+    return next(float(value) for value in values if value is not None)

@@ -1,0 +1,258 @@
+"""A model's card: what ``model.json`` says, as a page for people, headed as model hubs want it."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from wavemel.inference.bundle import ModelDescription
+
+#: Licences that hubs know by these names; others are stated as "other" with a name of their own.
+#: Source: https://huggingface.co/docs/hub/repositories-licenses
+LICENCES = (
+    "apache-2.0",
+    "mit",
+    "cc0-1.0",
+    "cc-by-4.0",
+    "cc-by-sa-4.0",
+    "cc-by-nc-4.0",
+    "cc-by-nd-4.0",
+    "cc-by-nc-nd-4.0",
+    "cc-by-nc-sa-4.0",
+    "bsd-2-clause",
+    "bsd-3-clause",
+    "gpl-2.0",
+    "gpl-3.0",
+    "lgpl-3.0",
+    "agpl-3.0",
+    "mpl-2.0",
+    "unlicense",
+    "isc",
+)
+
+_USE = """\
+To tell the genre of music recordings, among the {count} genres above and no others: the
+names for a music library, a playlist, a survey of a collection. Every recording is given one of
+these genres, also speech, noise and music of other kinds: look at the probability, and at "unsure".
+It hears {seconds:g} s at a time; a longer track is the mean of several such windows.
+
+Not meant for: judging people or their work, or deciding alone what is published, paid or removed."""
+
+
+def model_card(model: ModelDescription) -> str:
+    """Return ``README.md`` for a model: front matter, then data, figures, failures and use."""
+    about = model.about
+    parts = [
+        front_matter(model),
+        f"# {model.name}",
+        _summary(model),
+        _section("Use", _use(model)),
+        _section("Intended use", _USE.format(count=len(model.classes), seconds=model.seconds)),
+        _section("Data", _data(about)),
+        _section("Training", _training(model)),
+        _section("Figures", _figures(about.get("evaluation") or {})),
+        _section("Calibration", _calibration(model)),
+        _section("Known failures", _failures(about)),
+        _section("Licence", licence_sentence(about.get("licence", ""))),
+        _section("Files", _files(model)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def front_matter(model: ModelDescription) -> str:
+    """Return the YAML block that hubs read; JSON strings are YAML strings."""
+    licence = model.about.get("licence", "")
+    lines = ["---"]
+    if licence.lower() in LICENCES:
+        lines.append(f"license: {licence.lower()}")
+    elif licence:
+        name = re.sub(r"[^a-z0-9.]+", "-", licence.lower()).strip("-")[:60] or "other"
+        lines += ["license: other", f"license_name: {json.dumps(name)}"]
+    tags = ["music", "genre", "music-information-retrieval", "onnx", *model.classes]
+    lines += ["library_name: wavemel", "pipeline_tag: audio-classification", "tags:"]
+    lines += [f"- {json.dumps(tag, ensure_ascii=False)}" for tag in dict.fromkeys(tags)]
+    return "\n".join([*lines, "---"])
+
+
+def licence_sentence(licence: str) -> str:
+    """Return what a card says of the model's licence."""
+    return f"The model: {licence}." if licence else "None is stated: ask before you pass it on."
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}" if text else ""
+
+
+def _summary(model: ModelDescription) -> str:
+    figures = model.about.get("evaluation") or {}
+    said = [f"Tells the genre of music: {_listed(model.classes)}."]
+    if "top1" in figures:
+        said.append(
+            f"Top-1 {_with_interval(figures, 'top1')} on {figures['n']} {figures['level']}s of "
+            f"{figures['data']}."
+        )
+    return " ".join(said)
+
+
+def _use(model: ModelDescription) -> str:
+    return (
+        "```\npip install wavemel\n"
+        f"wavemel classify song.mp3 --model {model.name}\n```\n\n"
+        f'```python\nimport wavemel\n\nmodel = wavemel.load("{model.name}")\n'
+        'model.classify("song.mp3").genre\n```\n\n'
+        "It runs on onnxruntime; torch is not needed."
+    )
+
+
+def _data(about: dict[str, Any]) -> str:
+    data = about.get("data") or {}
+    rows = [("data set", data.get("name")), ("licence", data.get("licence"))]
+    rows += [("split", data.get("split")), ("hash of the table", data.get("hash"))]
+    if data.get("synthetic"):
+        rows.append(("kind", "synthetic: made by a program, no music of people"))
+    notes = [f"- {note}" for note in about.get("notes") or []]
+    return "\n\n".join(part for part in (_bullets(rows), "\n".join(notes)) if part)
+
+
+def _training(model: ModelDescription) -> str:
+    about = model.about
+    if about.get("members"):
+        members = about["members"]
+        head = (
+            f"An ensemble of {len(members)} networks: its probabilities are the mean of theirs, "
+            "in one graph.\n\n"
+        )
+        columns = ("id", "network", "experiment", "seed", "validation top-1")
+        told = [
+            (m["id"], m["network"], m["experiment"], m["seed"], _number(m.get("validation_top1")))
+            for m in members
+        ]
+        return head + _table(columns, told)
+    rows = [("network", about.get("network")), ("experiment", about.get("experiment"))]
+    rows += [("seed", about.get("seed")), ("epoch that was kept", about.get("epoch"))]
+    rows += [("validation top-1 of that epoch", _number(about.get("validation_top1")))]
+    return _bullets(rows)
+
+
+def _figures(found: dict[str, Any]) -> str:
+    if not found:
+        return "None were given with the model."
+    of = f"{found['n']} {found['level']}s"
+    if found.get("n_groups"):
+        of += f" by {found['n_groups']} artists"
+    text = [
+        f"Of `{found['model']}` on {found['data']}: {of}, {_count(found['folds'], 'fold')}, "
+        f"seeds {_listed(map(str, found['seeds']))}; 95 % intervals over artists where they are "
+        "known."
+    ]
+    labels = {
+        "top1": "top-1",
+        "macro_precision": "precision (mean over genres)",
+        "macro_recall": "recall (mean over genres)",
+        "macro_f1": "F1 (mean over genres)",
+        "log_loss": "log loss (nats)",
+        "ece": "calibration error before calibration",
+    }
+    rows = [(label, _with_interval(found, key)) for key, label in labels.items() if key in found]
+    text.append(_table(("figure", "value"), rows))
+    per_class = [
+        (r["class"], *(_number(r[key]) for key in ("precision", "recall", "f1")), r["support"])
+        for r in found["per_class"]
+    ]
+    text.append(_table(("genre", "precision", "recall", "F1", "tracks"), per_class))
+    if found.get("per_fold"):
+        folds = [(f["split"], f["n"], _with_interval(f, "top1")) for f in found["per_fold"]]
+        text.append(_table(("fold", "tracks", "top-1"), folds))
+    text.append(f"Split: {found['split']} {found['leak']}")
+    text.append(f"Made by `{found['command']}`")
+    return "\n\n".join(text)
+
+
+def _calibration(model: ModelDescription) -> str:
+    found = model.about.get("calibration") or {}
+    if model.temperature == 1 and not found and not model.unsure_below:
+        return "None: the probabilities are the network's own."
+    rows: list[tuple[str, Any]] = [("temperature", f"{model.temperature:.3g}")]
+    rows += [("fitted on", found.get("fitted_on")), ("measured on", found.get("measured_on"))]
+    rows += [("expected calibration error before", _number(found.get("ece_before")))]
+    rows += [("expected calibration error after", _number(found.get("ece_after")))]
+    rows += [("unsure below", model.unsure_below or "never")]
+    unsure = found.get("unsure") or {}
+    if "coverage" in unsure:
+        rows.append(("answered at that threshold", f"{unsure['coverage']:.0%}"))
+    if "share_right" in unsure:
+        rows.append(("of these right", f"{unsure['share_right']:.0%}"))
+    return _bullets(rows)
+
+
+def _failures(about: dict[str, Any]) -> str:
+    found = about.get("evaluation") or {}
+    said = [
+        f"{m['truth']} is taken for {m['answer']}: {m['n']} of {m['of']}"
+        for m in found.get("mistakes", [])
+    ]
+    if found.get("per_class"):
+        worst = min(found["per_class"], key=lambda row: row["recall"])
+        said.append(f"least often found: {worst['class']} (recall {worst['recall']:.2f})")
+    int8 = about.get("int8")
+    if int8:
+        said.append(
+            f"rounded to 8 bits: another top genre than in float32 on {1 - int8['agreement']:.1%} "
+            f"of {int8['tracks']} tracks"
+        )
+    return "\n".join(f"- {sentence}" for sentence in said) or "None were measured."
+
+
+def _files(model: ModelDescription) -> str:
+    rows = [
+        (
+            "model.onnx",
+            f"the network, {model.precision}: {_listed(model.inputs)} -> log-probabilities",
+            model.sha256,
+        ),
+        ("model.json", "what it hears, tells and needs", ""),
+    ]
+    if model.weights_sha256:
+        rows.append(
+            (
+                "model.safetensors",
+                "weights in float16, to train on with torch",
+                model.weights_sha256,
+            )
+        )
+    return _table(("file", "what", "sha256"), rows)
+
+
+def _table(columns: tuple[str, ...], rows: Any) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(
+        "| " + " | ".join("" if c is None else _cell(c) for c in line) + " |" for line in lines
+    )
+
+
+def _cell(value: object) -> str:
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def _bullets(rows: list[tuple[str, Any]]) -> str:
+    return "\n".join(f"- {name}: {value}" for name, value in rows if value not in (None, ""))
+
+
+def _number(value: float | None) -> str | None:
+    return None if value is None else f"{value:.3f}"
+
+
+def _with_interval(figures: dict[str, Any], key: str) -> str:
+    interval = figures.get(f"{key}_ci95")
+    return f"{figures[key]:.3f}" + (
+        f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
+    )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(names)
