@@ -68,6 +68,12 @@ def test_everything_is_written(report: Path) -> None:
         low, high = model["top1_ci95"]
         assert low <= model["top1"] <= high
     assert found["folds"] == 5
+    assert "per_fold" not in found["models"][2]
+    for model in found["models"][:2]:
+        folds = model["per_fold"]
+        assert len({fold["split"] for fold in folds}) == len(folds) == 5
+        right = sum(fold["top1"] * fold["n"] for fold in folds)
+        assert right == pytest.approx(model["track"]["top1"] * 40)
     assert found["data"]["synthetic"] is True
     assert "SYNTHETIC" in (report / "report.md").read_text().upper()
     assert len(found["pairs"]) == 3

@@ -14,6 +14,7 @@ import yaml
 from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
+from wavemel.evaluation.calibrate_runs import calibrate_compared
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
 from wavemel.machine import describe_machine
@@ -67,13 +68,14 @@ def compare(
 
     entries: dict[str, Entry] = {}
     for name, members in grouped.items():
-        for run, _ in members:
-            evaluate_run(run, split, device=device)
+        found = [evaluate_run(run, split, device=device) for run, _ in members]
         pooled = pd.concat([run_predictions(run, split) for run, _ in members], ignore_index=True)
         twice = pooled.groupby("path")["start"].apply(lambda s: s.duplicated().any())
         if twice.any():
             raise DataError(f"two runs called {name!r} share test clips: give them other names")
-        entries[name] = (pooled, _model_facts(members))
+        facts = _model_facts(members) | _per_fold(members, found)
+        facts["calibration"] = calibrate_compared([r for r, _ in members], split, device=device)
+        entries[name] = (pooled, facts)
     entries.update(baselines or {})
 
     tested = {name: frozenset(p["path"]) for name, (p, _) in entries.items()}
@@ -101,6 +103,21 @@ def compare(
 def _levels(found: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
     """Return figures without the track level where there is one window a clip (baselines)."""
     return found if facts["kind"] == "network" else {**found, "track": None}
+
+
+def _per_fold(
+    members: list[tuple[Path, dict[str, Any]]], found: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the figures of each fold's tracks alone, where there are folds."""
+    if len(members) == 1:
+        return {}
+    keys = ("n", "n_groups", "top1", "top1_ci95")
+    return {
+        "per_fold": [
+            {"split": about["data"]["split"], **{key: figures["track"][key] for key in keys}}
+            for (_, about), figures in zip(members, found, strict=True)
+        ]
+    }
 
 
 def _model_facts(members: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
