@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from wavemel.reports import diagram, figures
+from wavemel.reports.calibration import calibration_section
 from wavemel.reports.diagram import text_diagram
 from wavemel.reports.document import (
     Bullets,
@@ -64,6 +65,7 @@ def make_document(results: dict[str, Any]) -> Document:
         _training_section(results, counter),
         _genres_section(results, counter),
         _confidence_section(results, counter),
+        calibration_section(results, counter),
         _data_section(results),
         _repeat_section(results),
     ]

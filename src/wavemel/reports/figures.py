@@ -203,6 +203,43 @@ def reliability(models: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
+def coverage(curves: Sequence[dict[str, Any]]) -> Figure:
+    """Draw the share right against the share answered, with a dot at each threshold chosen.
+
+    Parameters
+    ----------
+    curves : ``name``, ``curve`` and ``unsure`` of each model, as calibration returns them.
+    """
+    figure, axes = _figure(4.6, 4.8)
+    look = styles([c["name"] for c in curves])
+    for found in curves:
+        style = {**look[found["name"]], "marker": ""}
+        rows = found["curve"]
+        shown = [row["precision"] for row in rows]
+        axes.plot(
+            [row["coverage"] for row in rows], shown, label=found["name"], linewidth=1.8, **style
+        )
+        if found["unsure"]["below"] is not None:
+            axes.plot(
+                found["unsure"]["coverage"],
+                found["unsure"]["share_right"],
+                linestyle="",
+                marker=look[found["name"]]["marker"],
+                color=style["color"],
+                markersize=8,
+            )
+    # The few most certain tracks may be wrong by accident: they must not set the scale.
+    wanted = curves[0]["unsure"]["precision"]
+    lowest = min(row["precision"] for c in curves for row in c["curve"] if row["coverage"] >= 0.1)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(max(0, min(lowest, wanted) - 0.05), 1.01)
+    _reference(axes, wanted, f"{100 * wanted:g} % right")
+    axes.set_xlabel("share of tracks answered")
+    axes.set_ylabel("share of the answers right")
+    _legend(figure, axes)
+    return figure
+
+
 def _legend(figure: Figure, axes: Axes) -> None:
     """Name the series under the drawing, row by row."""
     handles, labels = axes.get_legend_handles_labels()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NotRequired
 
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -41,6 +41,33 @@ class Figures(TypedDict):
     confusion: list[list[int]]
 
 
+class Stated(TypedDict):
+    """What stated probabilities are worth on whole tracks; ``ece_chance``: of a perfect model."""
+
+    top1: float
+    log_loss: float
+    ece: float
+    ece_ci95: Interval | None
+    ece_chance: float
+    aurc: float
+    reliability: list[dict[str, Any]]
+
+
+class Calibration(TypedDict):
+    """A model's calibration; see `wavemel.evaluation.calibrate`."""
+
+    fitted_on: str
+    method: str
+    temperature: float
+    temperatures: list[float]
+    at_bound: bool
+    before: Stated
+    after: Stated
+    curve: list[dict[str, float]]
+    unsure: dict[str, Any]
+    held_out: dict[str, Any] | None
+
+
 class Model(Figures):
     """A network or a baseline, its figures at clip level, and how they came about."""
 
@@ -59,6 +86,7 @@ class Model(Figures):
     best_epoch: list[int] | int | None
     seconds: float | None
     history: list[list[dict[str, Any]]]
+    calibration: NotRequired[Calibration | None]
 
 
 class Pair(TypedDict):

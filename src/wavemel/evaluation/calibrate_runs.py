@@ -1,0 +1,141 @@
+"""Calibration of run folders: one run by its validation clips, folds by each other's test clips.
+
+``calibration.json`` is what `wavemel.export` reads: ``temperature`` and
+``unsure_below``, with the figures that they rest on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wavemel.checkpoint import read_json
+from wavemel.errors import DataError, ModelError
+from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
+from wavemel.evaluation.predictions import probability_columns
+from wavemel.evaluation.runs import evaluate_run, run_predictions, run_table
+
+FORMAT = 1
+
+
+def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, Any]:
+    """Return a run's calibration, fitted on its validation clips; ``how`` as `calibrate_split`.
+
+    Raises
+    ------
+    ModelError
+        The folder holds no finished run of one genre a clip.
+    DataError
+        It has no validation clips, or as `calibrate_split`.
+    """
+    classes = _classes([run])
+    splits = set(run_table(run)["split"])
+    if "validation" not in splits:
+        raise DataError(
+            f"{run} has no validation clips to be calibrated on: calibrate the runs of a "
+            "cross-validation together"
+        )
+    validation = _predictions(run, "validation", device)
+    test = _predictions(run, "test", device) if "test" in splits else None
+    return calibrate_split(validation, test, classes, **how)
+
+
+def calibrate_cross_validation(
+    runs: Sequence[Path], *, ensemble: bool = False, device: str = "cpu", **how: Any
+) -> dict[str, Any]:
+    """Return the calibration of runs that are the folds of one cross-validation.
+
+    Parameters
+    ----------
+    runs : run folders; those with the same test clips are seeds of one fold.
+    ensemble : let the seeds of a fold answer as one, the mean of their
+        probabilities of each window; else each stands for itself.
+    device : where to compute predictions that are not kept yet.
+    how : as `calibrate_folds`.
+
+    Raises
+    ------
+    ModelError
+        A folder holds no finished run of one genre a clip.
+    DataError
+        Runs of other classes, or as `calibrate_folds`.
+    """
+    classes = _classes(runs)
+    tables = [_predictions(run, "test", device) for run in runs]
+    members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]
+    if len({fold for _, fold in members}) == 1:
+        raise DataError(
+            "these runs were tested on the same clips, so none holds out what another is fitted "
+            "on: calibrate each by its validation clips, one at a time"
+        )
+    if ensemble:
+        members = [
+            (_mean([t for t, other in members if other == fold], classes), fold)
+            for fold in dict.fromkeys(fold for _, fold in members)
+        ]
+    return calibrate_folds(members, classes, **how)
+
+
+def calibrate_compared(
+    runs: Sequence[Path], split: str, *, device: str = "cpu"
+) -> dict[str, Any] | None:
+    """Return the calibration of one network of a comparison; None where nothing is held out for it.
+
+    Several runs are folds, and fitted on each other; one is fitted on its
+    validation clips. Figures of another split than the test clips would be of
+    clips that the fit or the choice of the epoch has seen.
+    """
+    if split != "test":
+        return None
+    if len(runs) > 1:
+        return calibrate_cross_validation(runs, device=device)
+    if not (run_table(runs[0])["split"] == "validation").any():
+        return None
+    return calibrate_run(runs[0], device=device)
+
+
+def as_file(found: dict[str, Any], command: str) -> dict[str, Any]:
+    """Return the content of ``calibration.json``."""
+    return {
+        "format": FORMAT,
+        "temperature": found["temperature"],
+        "unsure_below": found["unsure"]["below"],
+        "command": command,
+        **{key: value for key, value in found.items() if key != "temperature"},
+    }
+
+
+def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
+    abouts = [read_json(run / "run.json") for run in runs]
+    for run, about in zip(runs, abouts, strict=True):
+        if not about.get("finished"):
+            raise ModelError(f"{run} is not finished: continue it with wavemel train --resume")
+        if about.get("labels", "genre") != "genre":
+            raise ModelError(f"{run} tells several genres a clip, which cannot be calibrated yet")
+        if about["classes"] != abouts[0]["classes"]:
+            raise DataError(f"{run} was trained on another class list than {runs[0]}")
+        if about["name"] != abouts[0]["name"]:
+            raise DataError(
+                f"{run} is of {about['name']!r}, {runs[0]} of {abouts[0]['name']!r}: several runs "
+                "must be folds or seeds of one network"
+            )
+    return tuple(abouts[0]["classes"])
+
+
+def _predictions(run: Path, split: str, device: str) -> pd.DataFrame:
+    evaluate_run(run, split, device=device)
+    return run_predictions(run, split)
+
+
+def _mean(tables: Sequence[pd.DataFrame], classes: tuple[str, ...]) -> pd.DataFrame:
+    """Return the mean probabilities of every window."""
+    columns = probability_columns(classes)
+    together = pd.concat(tables, ignore_index=True)
+    by_window = together.groupby(["path", "start"], sort=False)
+    counts = by_window.size()
+    if (counts != len(tables)).any():
+        raise DataError("seeds of one fold were asked at different places and cannot be averaged")
+    return by_window[["artist", "genre"]].first().join(by_window[columns].mean()).reset_index()
