@@ -25,10 +25,15 @@ _STRICT = {"extra": "forbid"}
 
 @dataclass(frozen=True)
 class AudioConfig:
-    """What of each clip a network hears: its first ``seconds`` at ``rate`` Hz, mono."""
+    """What of each clip a network hears: ``seconds`` at once, at ``rate`` Hz, mono.
+
+    Training hears the first ``seconds`` of each clip (the paper), or, with
+    ``clip_seconds``, another random stretch of the first ``clip_seconds`` in every epoch.
+    """
 
     rate: int = 44_100
     seconds: float = 15.0
+    clip_seconds: float | None = None
 
     __pydantic_config__ = _STRICT
 
@@ -36,6 +41,11 @@ class AudioConfig:
     def samples(self) -> int:
         """Samples of one input."""
         return round(self.rate * self.seconds)
+
+    @property
+    def kept_seconds(self) -> float:
+        """How much of each clip training may hear."""
+        return self.seconds if self.clip_seconds is None else self.clip_seconds
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,19 @@ class TrainingConfig:
     #: "balanced" draws every genre equally often, clips of rare ones several times an epoch.
     sampling: Literal["natural", "balanced"] = "natural"
     label_smoothing: float = 0.0
+    #: "cosine" falls to 0 over all epochs (Loshchilov & Hutter 2017).
+    schedule: Literal["constant", "cosine"] = "constant"
+    #: Share of all steps in which the rate rises from 0 to ``learning_rate``.
+    warmup: float = 0.0
+    #: alpha of mixup's Beta(alpha, alpha) (Zhang et al. 2018); 0 mixes nothing.
+    mixup: float = 0.0
+    #: Decay a step of the exponential moving average of the weights, which then is what is
+    #: validated and kept (Tarvainen & Valpola 2017); null keeps the weights themselves.
+    average: float | None = None
+    #: First epochs in which a network with branches trains its head alone.
+    head_epochs: int = 0
+    #: What the branches' learning rate is multiplied by.
+    branch_rate: float = 1.0
     #: Branch -> run folder whose trained weights `combined` starts from.
     initial: dict[str, str] = field(default_factory=dict)
 
@@ -71,6 +94,8 @@ class EvaluationConfig:
     #: Share by which neighbouring windows overlap.
     overlap: float = 0.5
     batch_size: int = 16
+    #: Stretches of each clip that validation hears after each epoch, spread evenly over it.
+    windows: int = 1
 
     __pydantic_config__ = _STRICT
 
@@ -160,7 +185,12 @@ def _check_ranges(experiment: Experiment) -> None:
         "training.learning_rate": (training.learning_rate, 0),
         "training.weight_decay": (training.weight_decay, 0),
         "training.patience": (1 if training.patience is None else training.patience, 1),
+        "training.mixup": (training.mixup, 0),
+        "training.head_epochs": (training.head_epochs, 0),
+        "training.branch_rate": (training.branch_rate, 0),
+        "audio.clip_seconds": (audio.kept_seconds, audio.seconds),
         "evaluation.batch_size": (experiment.evaluation.batch_size, 1),
+        "evaluation.windows": (experiment.evaluation.windows, 1),
     }
     for key, (value, least) in low.items():
         # Written so that NaN fails too.
@@ -169,6 +199,8 @@ def _check_ranges(experiment: Experiment) -> None:
     for key, share in (
         ("evaluation.overlap", experiment.evaluation.overlap),
         ("training.label_smoothing", training.label_smoothing),
+        ("training.warmup", training.warmup),
+        ("training.average", training.average or 0.0),
     ):
         if not 0 <= share < 1:
             raise ConfigError(f"{key} must be at least 0 and under 1, not {share}")
@@ -189,6 +221,12 @@ def _check_network(experiment: Experiment) -> None:
     if not isinstance(name, str):
         raise ConfigError("network has no name; say which, as in 'network: {name: wave}'")
     branches = getattr(NETWORKS[name], "branches", {})
+    staged = experiment.training.head_epochs > 0 or experiment.training.branch_rate != 1
+    if staged and not branches:
+        raise ConfigError(
+            f"training.head_epochs and training.branch_rate are for networks with branches, "
+            f"which {name!r} is not"
+        )
     for branch in experiment.training.initial:
         if branch not in branches:
             raise ConfigError(
@@ -249,7 +287,7 @@ def config_set(name: str) -> list[Path]:
             files = [p for p in folder.glob("*.yaml") if p.stem != "base"]
             if files:
                 order = {"wave": 0, "mel": 1, "combined": 2}
-                return sorted(files, key=lambda p: (order.get(p.stem, 3), p.stem))
+                return sorted(files, key=lambda p: (order.get(p.stem.split("-")[0], 3), p.stem))
     sets = sorted(p.name for p in CONFIGS.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
     raise ConfigError(f"there is no config set {name!r}{suggest(name, sets)}")
 

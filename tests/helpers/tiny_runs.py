@@ -1,4 +1,10 @@
-"""A data set and an experiment small enough to train in a second or two."""
+"""A data set and an experiment small enough to train in a second or two; what a run left."""
+
+import csv
+from pathlib import Path
+
+import lightning as L
+import torch
 
 from wavemel.data.splits import SplitChoice
 from wavemel.experiment import Experiment, make_experiment
@@ -30,7 +36,10 @@ QUIET = Hardware(accelerator="cpu", devices=1, loggers=(), progress=False)
 
 def tiny(network: str = "wave", **changes) -> Experiment:
     """Return a small experiment; ``options`` go to the network, ``training`` is laid over TINY's."""
-    described = {**NETWORKS[network], **changes.pop("options", {})}
+    options = changes.pop("options", {})
+    # As in config files: a network of another name starts afresh.
+    renamed = options.get("name", network) != network
+    described = options if renamed else {**NETWORKS[network], **options}
     training = {**TINY["training"], **changes.pop("training", {})}
     tree = {**TINY, "name": network, "network": described, "training": training, **changes}
     return make_experiment(tree, "tiny")
@@ -38,3 +47,23 @@ def tiny(network: str = "wave", **changes) -> Experiment:
 
 def tiny_dataset() -> Dataset:
     return prepare("demo:clips=40,seconds=2,rate=8000", SplitChoice(), workers=0)
+
+
+class StopInTheMiddle(L.Callback):
+    """Ctrl-C, in the middle of an epoch."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, trainer, *_) -> None:
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return torch.load(folder / "last.ckpt", weights_only=True)["state_dict"]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    kept = list(csv.DictReader((folder / "metrics.csv").open()))
+    return [{k: v for k, v in row.items() if "seconds" not in k} for row in kept]

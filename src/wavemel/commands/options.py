@@ -58,6 +58,10 @@ Loggers = Annotated[
     list[str],
     typer.Option("--logger", help="tensorboard, mlflow or wandb; metrics.csv is always written."),
 ]
+Compile = Annotated[
+    bool,
+    typer.Option("--compile", help="Compile the network (torch.compile): worth it on a GPU."),
+]
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
 
 
@@ -69,7 +73,9 @@ def need_training() -> None:
             raise MissingExtraError("train", "this command")
 
 
-def hardware(accelerator: str, devices: str, nodes: int, loggers: list[str]) -> Hardware:
+def hardware(
+    accelerator: str, devices: str, nodes: int, loggers: list[str], compiled: bool = False
+) -> Hardware:
     """Return the Trainer's hardware options from those of the command line."""
     from wavemel.training.run import Hardware
 
@@ -78,6 +84,7 @@ def hardware(accelerator: str, devices: str, nodes: int, loggers: list[str]) -> 
         devices=int(devices) if devices.lstrip("-").isdigit() else devices,
         nodes=nodes,
         loggers=tuple(loggers),
+        compile=compiled,
     )
 
 

@@ -41,6 +41,7 @@ def reproduce(
     devices: o.Devices = "auto",
     nodes: o.Nodes = 1,
     loggers: o.Loggers = ["tensorboard"],  # noqa: B006 - typer reads it, nothing changes it
+    compiled: o.Compile = False,
 ) -> None:
     """Train every network of a config set, compare them, and write the report.
 
@@ -83,7 +84,7 @@ def reproduce(
         workers=workers,
         command=o.this_command(),
     )
-    results = run_plan(plan, o.hardware(accelerator, devices, nodes, loggers))
+    results = run_plan(plan, o.hardware(accelerator, devices, nodes, loggers, compiled))
     print_results(results)
     typer.echo(f"report: {folder / 'report.html'}")
 

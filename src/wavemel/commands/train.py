@@ -32,6 +32,7 @@ def train(
     devices: o.Devices = "auto",
     nodes: o.Nodes = 1,
     loggers: o.Loggers = ["tensorboard"],  # noqa: B006 - typer reads it, nothing changes it
+    compiled: o.Compile = False,
 ) -> None:
     """Train one network and keep everything about it in a run folder.
 
@@ -69,7 +70,7 @@ def train(
         folder,
         resume=resume,
         cache=not no_cache,
-        hardware=o.hardware(accelerator, devices, nodes, loggers),
+        hardware=o.hardware(accelerator, devices, nodes, loggers, compiled),
     )
     if os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("RANK", "0") != "0":
         return  # one process among several: the first one speaks

@@ -39,7 +39,8 @@ class FrontEnd(nn.Module):
             for name in self.inputs:
                 if name == "mel":
                     assert self.logmel is not None
-                    made.append(zscore(self.logmel(waveform), dim=-1))
+                    whole = self.logmel.config.normalise == "spectrogram"
+                    made.append(zscore(self.logmel(waveform), dim=(1, 2) if whole else -1))
                 else:
                     made.append(zscore(waveform, dim=-1))
         return tuple(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ class MelConfig:
     ``fmax=None`` means half the sample rate. ``top_db`` is the dynamic range
     that is kept below a clip's loudest point; None keeps all. Zero-padding at
     the ends, the Slaney filter bank and the 80 dB are librosa's defaults.
+    ``normalise`` says over what a z-score is taken: each ``"band"`` (the
+    paper), which hides how loud bands are beside each other, or the whole
+    ``"spectrogram"``, which keeps the spectral envelope and hides the level alone.
     """
 
     n_fft: int = 2048
@@ -26,6 +30,7 @@ class MelConfig:
     fmax: float | None = None
     # An encoder's lead-in of digital silence would lie at -100 dB and dominate each band's z-score.
     top_db: float | None = 80.0
+    normalise: Literal["band", "spectrogram"] = "band"
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012 - pydantic reads it from the class
 

@@ -35,6 +35,11 @@ class MelSettings:
     fmin: float = 0.0
     fmax: float | None = None
     top_db: float | None = 80.0
+    normalise: str = "band"
+
+    def __post_init__(self) -> None:
+        if self.normalise not in ("band", "spectrogram"):
+            raise ValueError(f"normalise must be 'band' or 'spectrogram', not {self.normalise!r}")
 
 
 class LogMel:
@@ -87,10 +92,10 @@ class LogMel:
         return mel.T
 
 
-def zscore(x: FloatArray) -> FloatArray:
-    """Return ``x`` with zero mean and unit standard deviation along its last axis; constants become 0."""
-    centred = x - x.mean(axis=-1, keepdims=True)
-    deviation = np.sqrt(np.square(centred).mean(axis=-1, keepdims=True))
+def zscore(x: FloatArray, axis: int | tuple[int, ...] = -1) -> FloatArray:
+    """Return ``x`` with zero mean and unit standard deviation along an axis; constants become 0."""
+    centred = x - x.mean(axis=axis, keepdims=True)
+    deviation = np.sqrt(np.square(centred).mean(axis=axis, keepdims=True))
     centred /= deviation + EPSILON
     return centred
 
@@ -127,5 +132,6 @@ class FrontEnd:
                 made[name] = zscore(samples)
             else:
                 assert self._logmel is not None
-                made[name] = np.ascontiguousarray(zscore(self._logmel(samples)))
+                axis = (1, 2) if self._logmel.settings.normalise == "spectrogram" else -1
+                made[name] = np.ascontiguousarray(zscore(self._logmel(samples), axis))
         return made

@@ -113,7 +113,7 @@ class KeepBest(L.Callback):
             assert isinstance(pl_module, GenreTask)
             save_checkpoint(
                 self.folder / "best",
-                pl_module.model,
+                pl_module.kept,
                 pl_module.experiment,
                 self.classes,
                 {**self.about, "epoch": self.best_epoch, **figures},

@@ -111,12 +111,12 @@ def split_dataset(corpus: Corpus, choice: SplitChoice, labels: str = "genre") ->
 
 def stores(data: Dataset, experiment: Experiment, *, cache: bool = True) -> tuple[Store, Store]:
     """Return the stores of the training clips (with their variants) and of the validation clips."""
-    _, ahead = make_augmentations(experiment.augment)
-    spec = ClipSpec(rate=experiment.audio.rate, seconds=experiment.audio.seconds)
+    ahead = make_augmentations(experiment.augment).ahead
+    spec = ClipSpec(rate=experiment.audio.rate, seconds=experiment.audio.kept_seconds)
     made: list[Store] = []
     for split in ("training", "validation"):
         rows = data.part(split)
-        augmentation = ahead[0] if ahead and split == "training" else None
+        augmentation = ahead if split == "training" else None
         variants = augmentation.variants if augmentation else 0
         make = partial(_variant, augmentation, spec.rate, experiment.seed) if augmentation else None
         key = f"{augmentation!r} seed {experiment.seed}" if augmentation else ""

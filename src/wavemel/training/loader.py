@@ -1,4 +1,4 @@
-"""Batches of clips in an order that follows from (seed, epoch), read one batch ahead."""
+"""Batches of clips, or stretches of them, in an order that follows from (seed, epoch), read ahead."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -23,11 +24,46 @@ class Store(Protocol):
 
     def __len__(self) -> int: ...
 
+    #: Samples of each clip, (n,), that are not padding.
+    filled: npt.NDArray[np.int64]
+
     def batch(
-        self, indices: npt.NDArray[np.int64], variants: npt.NDArray[np.int64] | None = None
+        self,
+        indices: npt.NDArray[np.int64],
+        variants: npt.NDArray[np.int64] | None = None,
+        *,
+        starts: npt.NDArray[np.int64] | None = None,
+        samples: int | None = None,
     ) -> npt.NDArray[np.float32]:
         """Return clips (B, T); variant 0 is the clip as it is, v > 0 its v-th variant."""
         ...
+
+
+@dataclass(frozen=True)
+class Chunks:
+    """Which stretch of each clip a loader reads.
+
+    ``samples`` of it, from a random place in training, else ``windows``
+    stretches that lie evenly over the clip (one: its middle), each a row of its own.
+    """
+
+    samples: int
+    windows: int = 1
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What to read: clip, variant, first sample; each (n,)."""
+
+    indices: npt.NDArray[np.int64]
+    variants: npt.NDArray[np.int64]
+    starts: npt.NDArray[np.int64]
+
+    def __getitem__(self, which: npt.NDArray[np.int64] | slice) -> _Rows:
+        return _Rows(self.indices[which], self.variants[which], self.starts[which])
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
 
 class ClipLoader:
@@ -43,6 +79,7 @@ class ClipLoader:
     seed : all chance follows from it and `epoch`.
     balanced : draw each class equally often, with replacement, instead of each clip once.
     stretch : (probability, variants) of the variants that the store holds.
+    chunks : read stretches of the clips, not the clips.
     rank, world : this process's place among all that train together.
     """
 
@@ -56,22 +93,24 @@ class ClipLoader:
         seed: int = 0,
         balanced: bool = False,
         stretch: tuple[float, int] = (0.0, 0),
+        chunks: Chunks | None = None,
         rank: int = 0,
         world: int = 1,
     ) -> None:
         self.store, self.targets, self.batch_size = store, targets, batch_size
         self.shuffle, self.seed, self.stretch = shuffle, seed, stretch
-        self.balanced = balanced
+        self.balanced, self.chunks = balanced, chunks
         self.rank, self.world = rank, world
         self.epoch = 0
         #: Seconds that the consumer has waited for batches, in the current epoch.
         self.waited = 0.0
 
-    def _plan(self) -> list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """Return the epoch's batches as (indices, variants), of this rank."""
+    def _plan(self) -> list[_Rows]:
+        """Return the epoch's batches, of this rank."""
         n = len(self.targets)
         order = np.arange(n)
         variants = np.zeros(n, np.int64)
+        starts = self._starts()
         if self.shuffle:
             rng = generator(self.seed, "order", self.epoch)
             order = rng.permutation(n)
@@ -86,11 +125,36 @@ class ClipLoader:
             if self.world > 1:
                 order = np.resize(order, -(-n // self.world) * self.world)
         order = order[self.rank :: self.world]
-        cuts = range(self.batch_size, len(order), self.batch_size)
-        batches = np.split(order, list(cuts))
+        windows = starts.shape[1]
+        rows = _Rows(
+            np.repeat(order, windows), np.repeat(variants[order], windows), starts[order].ravel()
+        )
+        size = self.batch_size
+        batches = [rows[first : first + size] for first in range(0, len(rows), size)]
         if self.shuffle and len(batches) > 1 and len(batches[-1]) == 1:
             batches.pop()
-        return [(b, variants[b]) for b in batches]
+        return batches
+
+    def _starts(self) -> npt.NDArray[np.int64]:
+        """Return where the stretches of each clip begin, (n, windows), in samples."""
+        n = len(self.targets)
+        if self.chunks is None:
+            return np.zeros((n, 1), np.int64)
+        # Not in the padding of a short clip, while there is anything else.
+        room = np.maximum(self.store.filled - self.chunks.samples, 0)[:, None]
+        if self.shuffle:
+            drawn = generator(self.seed, "starts", self.epoch).random((n, 1))
+            return np.floor(drawn * (room + 1)).astype(np.int64)
+        place = (np.arange(self.chunks.windows) + 0.5) / self.chunks.windows
+        return np.rint(place[None] * room).astype(np.int64)
+
+    def _read(self, rows: _Rows) -> Batch:
+        # Whole clips by the plain call: a store that knows no stretches will do.
+        where = (
+            {} if self.chunks is None else {"starts": rows.starts, "samples": self.chunks.samples}
+        )
+        clips = self.store.batch(rows.indices, rows.variants, **where)  # type: ignore[arg-type]
+        return torch.from_numpy(clips), torch.from_numpy(self.targets[rows.indices])
 
     def __len__(self) -> int:
         return len(self._plan())
@@ -112,9 +176,8 @@ class ClipLoader:
 
         def read() -> None:
             try:
-                for indices, variants in self._plan():
-                    clips = torch.from_numpy(self.store.batch(indices, variants))
-                    if not put((clips, torch.from_numpy(self.targets[indices]))):
+                for rows in self._plan():
+                    if not put(self._read(rows)):
                         return
                 put(None)
             except BaseException as error:

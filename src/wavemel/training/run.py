@@ -34,13 +34,13 @@ from lightning.pytorch.loggers import Logger, TensorBoardLogger
 
 from wavemel.checkpoint import load_checkpoint, read_json, write_json
 from wavemel.errors import ConfigError, MissingExtraError, ModelError
-from wavemel.experiment import Experiment
+from wavemel.experiment import Experiment, make_experiment
 from wavemel.features.augment import make_augmentations
 from wavemel.machine import describe_machine
 from wavemel.runtime import keep_freed_memory, resolve_precision
 from wavemel.training.callbacks import History, KeepBest
 from wavemel.training.dataset import Dataset, stores
-from wavemel.training.loader import ClipLoader
+from wavemel.training.loader import Chunks, ClipLoader
 from wavemel.training.task import GenreTask
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,8 @@ class Hardware:
     #: "tensorboard", "mlflow", "wandb"; metrics.csv is always written.
     loggers: tuple[str, ...] = ("tensorboard",)
     progress: bool = field(default_factory=lambda: os.isatty(2))
+    #: Compile the network with torch.compile: minutes at first, then quicker steps on a GPU.
+    compile: bool = False
 
 
 def train(
@@ -93,7 +95,9 @@ def train(
     train_store, validation_store = stores(data, experiment, cache=cache)
 
     training, validation = data.part("training"), data.part("validation")
-    _, ahead = make_augmentations(experiment.augment)
+    augmentations = make_augmentations(experiment.augment)
+    ahead, audio = augmentations.ahead, experiment.audio
+    chunked = audio.clip_seconds is not None
     loader = ClipLoader(
         train_store,
         data.targets(training),
@@ -101,14 +105,23 @@ def train(
         shuffle=True,
         seed=experiment.seed,
         balanced=settings.sampling == "balanced",
-        stretch=(ahead[0].probability, ahead[0].variants) if ahead else (0.0, 0),
+        stretch=(ahead.probability, ahead.variants) if ahead else (0.0, 0),
+        chunks=Chunks(augmentations.samples(audio.samples)) if chunked else None,
     )
-    validation_loader = ClipLoader(validation_store, data.targets(validation), settings.batch_size)
+    validation_loader = ClipLoader(
+        validation_store,
+        data.targets(validation),
+        settings.batch_size,
+        chunks=Chunks(audio.samples, experiment.evaluation.windows) if chunked else None,
+    )
 
     task = GenreTask(
         experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
     )
     _start_from_branches(task, settings.initial, data.classes)
+    if hardware.compile:
+        # In place: the state dict, and so every file, stays as it is without.
+        task.model.network.compile()
     history = History(folder, loader, say=not hardware.progress)
     best = KeepBest(folder, data.classes, settings.select, {"data": data.about()})
     trainer = _trainer(experiment, folder, hardware, [history, best, *callbacks])
@@ -190,9 +203,13 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
 
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     """Return the dotted names of what differs from a run's own description, epochs and patience aside."""
-    saved = _flat(read_experiment(folder))
+    # Through the description's own type: a setting that is newer than the run has its default.
+    saved = _flat(_plain(make_experiment(read_experiment(folder), str(folder)).as_dict()))
     wanted = _flat(_plain(experiment.as_dict()))
     free = {"training.epochs", "training.patience"}
+    if experiment.training.schedule != "constant":
+        # Another number of epochs would be another learning rate in every step so far.
+        free.discard("training.epochs")
     keys = (saved.keys() | wanted.keys()) - free
     return sorted(k for k in keys if saved.get(k) != wanted.get(k))
 
@@ -262,6 +279,7 @@ def _trainer(
         accelerator=hardware.accelerator,
         devices=hardware.devices,
         num_nodes=hardware.nodes,
+        strategy=_strategy(settings.head_epochs, device, hardware),
         precision="bf16-mixed" if precision == "bf16" else "32-true",
         max_epochs=settings.epochs,
         callbacks=callbacks,
@@ -272,6 +290,16 @@ def _trainer(
         use_distributed_sampler=False,
         log_every_n_steps=1,
     )
+
+
+def _strategy(head_epochs: int, device: str, hardware: Hardware) -> str:
+    """Return Lightning's name of how several processes train together."""
+    devices = hardware.devices
+    if devices in ("auto", -1, "-1"):
+        devices = torch.cuda.device_count() if device == "cuda" else 1
+    several = hardware.nodes > 1 or str(devices) not in ("0", "1")
+    # While the head trains alone, branches get no gradients that the processes could wait for.
+    return "ddp_find_unused_parameters_true" if several and head_epochs else "auto"
 
 
 def _logger(name: str, folder: Path) -> Logger:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from wavemel.experiment import Experiment
 from wavemel.features.augment import make_augmentations
 from wavemel.networks.model import GenreModel, build_model
 from wavemel.training.loader import Batch
-from wavemel.training.seeds import derive
+from wavemel.training.mixing import mixup
+from wavemel.training.seeds import derive, generator
 
 
 class GenreTask(L.LightningModule):
@@ -30,35 +33,86 @@ class GenreTask(L.LightningModule):
         self, experiment: Experiment, classes: int, class_weights: Tensor | None = None
     ) -> None:
         super().__init__()
-        self.experiment = experiment
+        self.experiment, self.classes = experiment, classes
         torch.manual_seed(derive(experiment.seed, "weights"))
         self.model: GenreModel = build_model(experiment, classes)
-        self.augmentations, _ = make_augmentations(experiment.augment)
+        self.augmentations = make_augmentations(experiment.augment)
         self.register_buffer("class_weights", class_weights, persistent=False)
+        self.average: AveragedModel | None = None
+        decay = experiment.training.average
+        if decay is not None:
+            # Batch norm's statistics are averaged too: those of the raw weights would not fit.
+            self.average = AveragedModel(
+                self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+            ).requires_grad_(False)
+
+    @property
+    def kept(self) -> GenreModel:
+        """The model that is validated and saved: the averaged weights, where there are some."""
+        if self.average is None:
+            return self.model
+        averaged: GenreModel = self.average.module  # type: ignore[assignment]
+        return averaged
 
     def on_train_epoch_start(self) -> None:
         """Start each epoch's chance (dropout) from (seed, epoch, rank) alone."""
         torch.manual_seed(
             derive(self.experiment.seed, "epoch", self.current_epoch, self.global_rank)
         )
+        alone = self.current_epoch < self.experiment.training.head_epochs
+        for branch in self._branches():
+            branch.requires_grad_(not alone)
+            # Batch norm's statistics stay those that the branch was trained with.
+            branch.train(not alone)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of one batch of waveforms, augmented."""
         waveforms, targets = batch
-        chance = torch.Generator().manual_seed(
-            derive(self.experiment.seed, "noise", self.current_epoch, batch_idx, self.global_rank)
-        )
-        for augmentation in self.augmentations:
-            waveforms = augmentation(waveforms, chance)
-        logits = self.model(waveforms)
+        settings = self.experiment.training
+        where = (self.current_epoch, batch_idx, self.global_rank)
+        inputs = self._augmented(waveforms, derive(self.experiment.seed, "noise", *where))
+        learnt = targets
+        if settings.mixup:
+            if learnt.ndim == 1:
+                learnt = F.one_hot(targets, self.classes).float()
+            rng = generator(self.experiment.seed, "mixup", *where)
+            inputs, learnt = mixup(inputs, learnt, settings.mixup, rng)
+        logits = self.model.network(*inputs).float()
         loss = self.loss(
             logits,
-            targets,
+            learnt,
             self.class_weights,  # type: ignore[arg-type]
-            self.experiment.training.label_smoothing,
+            settings.label_smoothing,
         )
         self._log("training", loss, logits, targets)
         return loss
+
+    def _augmented(self, waveforms: Tensor, seed: int) -> tuple[Tensor, ...]:
+        """Return the network's inputs for a batch, changed in the config's order."""
+        chance = torch.Generator().manual_seed(seed)
+        for change in self.augmentations.waveform:
+            waveforms = change(waveforms, chance)
+        # Some changes are given more samples than they return, and not all of them are drawn.
+        inputs = self.model.front_end(waveforms[:, : self.experiment.audio.samples])
+        made = []
+        for name, x in zip(self.model.front_end.inputs, inputs, strict=True):
+            if name == "mel":
+                for masked in self.augmentations.spectrogram:
+                    x = masked(x, chance)
+            made.append(x)
+        return tuple(made)
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        """Take the step's weights into the average."""
+        if self.average is not None:
+            self.average.update_parameters(self.model)
+
+    def _branches(self) -> list[nn.Module]:
+        """Return the parts of the network that start from other runs' weights, unless it froze them."""
+        if self.experiment.network.get("frozen"):
+            return []
+        network = self.model.network
+        return [getattr(network, name) for name in getattr(network, "branches", {})]
 
     def loss(
         self,
@@ -67,7 +121,7 @@ class GenreTask(L.LightningModule):
         weights: Tensor | None = None,
         smoothing: float = 0.0,
     ) -> Tensor:
-        """Return cross-entropy for targets (B,), binary cross-entropy for targets (B, K)."""
+        """Return cross-entropy of classes (B,) or their probabilities (B, K); binary for several labels."""
         if self.experiment.labels == "genre":
             return F.cross_entropy(logits, targets, weight=weights, label_smoothing=smoothing)
         smooth = targets * (1 - smoothing) + smoothing / 2
@@ -76,7 +130,7 @@ class GenreTask(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the plain cross-entropy and top-1 accuracy of one batch."""
         waveforms, targets = batch
-        logits = self.model(waveforms)
+        logits = self.kept(waveforms)
         self._log("validation", self.loss(logits, targets), logits, targets)
 
     def _log(self, stage: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
@@ -98,7 +152,38 @@ class GenreTask(L.LightningModule):
         t = self.experiment.training
         kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         parameters = [p for p in self.model.parameters() if p.requires_grad]
+        groups: list[dict[str, Any]] = [{"params": parameters}]
+        if t.branch_rate != 1:
+            low = {id(p) for branch in self._branches() for p in branch.parameters()}
+            groups = [
+                {"params": [p for p in parameters if id(p) not in low]},
+                {
+                    "params": [p for p in parameters if id(p) in low],
+                    "lr": t.learning_rate * t.branch_rate,
+                },
+            ]
         # One fused pass over each parameter: the dense head of `combined` has 169 million.
-        return kinds[t.optimiser](
-            parameters, lr=t.learning_rate, weight_decay=t.weight_decay, fused=True
+        optimiser = kinds[t.optimiser](
+            groups, lr=t.learning_rate, weight_decay=t.weight_decay, fused=True
         )
+        if t.schedule == "constant" and not t.warmup:
+            return optimiser
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: rate_at(step, steps, t.warmup, t.schedule == "cosine")
+        )
+        return {
+            "optimizer": optimiser,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def rate_at(step: int, steps: int, warmup: float, cosine: bool) -> float:
+    """Return what the learning rate is multiplied by in one step of ``steps``."""
+    rising = round(warmup * steps)
+    if step < rising:
+        return (step + 1) / rising
+    if not cosine:
+        return 1.0
+    done = (step - rising) / max(1, steps - rising)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))

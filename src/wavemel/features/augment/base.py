@@ -1,14 +1,16 @@
-"""The two kinds of augmentation, and the registry that finds them.
+"""The three kinds of augmentation, and the registry that finds them.
 
-A cheap one changes batches of waveforms as they are trained on
-(`BatchAugmentation`). A dear one (time stretching costs more than a training
-step) is made ahead of time: the cache holds a few variants of each clip and
-training draws among them (`ClipAugmentation`).
+A cheap one changes batches as they are trained on: waveforms
+(`BatchAugmentation`), or the mel spectrograms made of them
+(`SpectrogramAugmentation`). A dear one (time stretching costs more than a
+training step) is made ahead of time: the cache holds a few variants of each
+clip and training draws among them (`ClipAugmentation`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -42,8 +44,21 @@ def check_range(name: str, value: Any) -> None:
 class BatchAugmentation(Augmentation):
     """Changes a batch of waveforms on the device that trains on it."""
 
+    @property
+    def reach(self) -> float:
+        """How many times as many samples it must be given as are wanted of it."""
+        return 1.0
+
     def __call__(self, waveforms: Tensor, generator: torch.Generator) -> Tensor:
         """Return changed waveforms, (B, T) -> (B, T); all chance comes from ``generator``."""
+        raise TypeError(f"{type(self).__name__} does not define __call__()")
+
+
+class SpectrogramAugmentation(Augmentation):
+    """Changes a batch of normalised mel spectrograms on the device that trains on it."""
+
+    def __call__(self, mels: Tensor, generator: torch.Generator) -> Tensor:
+        """Return changed spectrograms, (B, bands, frames), same shape; all chance from ``generator``."""
         raise TypeError(f"{type(self).__name__} does not define __call__()")
 
 
@@ -68,10 +83,27 @@ class ClipAugmentation(Augmentation):
 AUGMENTATIONS: Registry[type[Augmentation]] = Registry("augmentation", __package__ or "")
 
 
-def make_augmentations(
-    options: dict[str, dict[str, Any]],
-) -> tuple[list[BatchAugmentation], list[ClipAugmentation]]:
-    """Return the augmentations that a config names, those for batches and those made ahead.
+def draw(count: int, columns: int, generator: torch.Generator, like: Tensor) -> Tensor:
+    """Return uniform numbers in 0..1, (count, columns), on the device of ``like``."""
+    drawn = torch.rand(count, columns, generator=generator, device=generator.device)
+    return drawn.to(like.device)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentations:
+    """What a config's augmentations are, by kind, each in the config's order."""
+
+    waveform: tuple[BatchAugmentation, ...] = ()
+    spectrogram: tuple[SpectrogramAugmentation, ...] = ()
+    ahead: ClipAugmentation | None = None
+
+    def samples(self, wanted: int) -> int:
+        """Return how many samples of a clip give ``wanted`` ones after the changes."""
+        return math.ceil(wanted * math.prod(a.reach for a in self.waveform))
+
+
+def make_augmentations(options: dict[str, dict[str, Any]]) -> Augmentations:
+    """Return the augmentations that a config names.
 
     Raises
     ------
@@ -86,4 +118,8 @@ def make_augmentations(
     ahead = [a for a in made if isinstance(a, ClipAugmentation)]
     if len(ahead) > 1:
         raise ConfigError("only one augmentation that is made ahead of time can be used at once")
-    return [a for a in made if isinstance(a, BatchAugmentation)], ahead
+    return Augmentations(
+        tuple(a for a in made if isinstance(a, BatchAugmentation)),
+        tuple(a for a in made if isinstance(a, SpectrogramAugmentation)),
+        ahead[0] if ahead else None,
+    )

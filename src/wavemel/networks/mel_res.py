@@ -1,0 +1,83 @@
+"""`mel-res`: a residual 2-D network on short chunks of the mel spectrogram."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.blocks import GlobalMaxAvg, dense_head
+from wavemel.networks.residual import ResidualUnit
+
+
+@dataclass(frozen=True)
+class MelResConfig:
+    """Signature of `MelRes`.
+
+    One residual unit a number in ``filters``; all but the first halve bands and
+    frames. ``kernel`` is that of the first convolution, which has a stride of 2
+    and is followed by a max pooling of ``pool``: most of the price of a
+    spectrogram network is its first layers.
+    """
+
+    classes: int = 8
+    filters: tuple[int, ...] = (24, 48, 48, 96)
+    kernel: int = 5
+    pool: int = 2
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not self.filters:
+            raise ValueError("filters must name at least one residual unit")
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, not {self.kernel}")
+
+
+@NETWORKS.register("mel-res")
+class MelRes(GenreNetwork):
+    """Residual network on mel spectrograms of a few seconds, any number of frames.
+
+    Shape
+    -----
+    mel (B, bands, frames) -> logits (B, classes).
+
+    Source: the short-chunk CNN with residual connections of Won et al.,
+    "Evaluation of CNN-based automatic music tagging models", SMC 2020, made a
+    hundredth as large for small collections; global pooling after Zhang et
+    al., "Improved music genre classification with convolutional neural
+    networks", Interspeech 2016.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("mel",)
+    Config: ClassVar[type] = MelResConfig
+
+    def __init__(self, config: MelResConfig) -> None:
+        super().__init__()
+        self.config = config
+        first = config.filters[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(1, first, config.kernel, 2, config.kernel // 2, bias=False),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+        )
+        if config.pool > 1:
+            self.stem.append(nn.MaxPool2d(config.pool))
+        units: list[nn.Module] = [ResidualUnit(first, first)]
+        for inputs, outputs in zip(config.filters[:-1], config.filters[1:], strict=True):
+            units.append(ResidualUnit(inputs, outputs, stride=(2, 2)))
+        self.units = nn.Sequential(*units)
+        self.summary = GlobalMaxAvg()
+        self.n_features = 2 * config.filters[-1]
+        self.head = dense_head(self.n_features, config.dense, config.classes, config.dropout)
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """Return global max and average pooling of the last unit, (B, 2 filters)."""
+        (mel,) = inputs
+        return self.summary(self.units(self.stem(mel[:, None])))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return logits, (B, classes)."""
+        return self.head(self.features(*inputs))

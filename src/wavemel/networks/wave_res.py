@@ -1,0 +1,93 @@
+"""`wave-res`: a residual 1-D network on short chunks of the raw waveform."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.blocks import GlobalMaxAvg, dense_head
+from wavemel.networks.residual import ResidualUnit
+
+
+@dataclass(frozen=True)
+class WaveResConfig:
+    """Signature of `WaveRes`.
+
+    The first convolution has ``kernel`` samples and ``stride``; then comes one
+    residual unit a number in ``filters``, each followed by a max pooling of ``pool``.
+    """
+
+    classes: int = 8
+    filters: tuple[int, ...] = (32, 64, 96, 128)
+    kernel: int = 31
+    stride: int = 10
+    unit_kernel: int = 3
+    pool: int = 4
+    dense: tuple[int, ...] = ()
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if not self.filters:
+            raise ValueError("filters must name at least one residual unit")
+        for name in ("kernel", "unit_kernel"):
+            if getattr(self, name) % 2 == 0:
+                raise ValueError(f"{name} must be odd, not {getattr(self, name)}")
+
+
+@NETWORKS.register("wave-res")
+class WaveRes(GenreNetwork):
+    """Residual network on waveforms of a few seconds, any number of samples.
+
+    Shape
+    -----
+    wave (B, T) -> logits (B, classes).
+
+    Source: SampleCNN (Lee et al., "Sample-level deep convolutional neural
+    networks for music auto-tagging using raw waveforms", SMC 2017) in the
+    residual form of Allamy & Koerich, "1D CNN architectures for music genre
+    classification", SSCI 2021: a strided first convolution, residual units
+    with max pooling. Its first convolution spans 2 ms and steps .6 ms at 16 kHz, not three
+    samples, which makes it ten times as cheap.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("wave",)
+    Config: ClassVar[type] = WaveResConfig
+
+    def __init__(self, config: WaveResConfig) -> None:
+        super().__init__()
+        self.config = config
+        first = config.filters[0]
+        self.stem = nn.Sequential(
+            nn.Conv2d(
+                1,
+                first,
+                (1, config.kernel),
+                (1, config.stride),
+                (0, config.kernel // 2),
+                bias=False,
+            ),
+            nn.BatchNorm2d(first),
+            nn.ReLU(),
+        )
+        units: list[nn.Module] = []
+        widths = (first, *config.filters)
+        for inputs, outputs in itertools.pairwise(widths):
+            units.append(ResidualUnit(inputs, outputs, kernel=(1, config.unit_kernel)))
+            units.append(nn.MaxPool2d((1, config.pool)))
+        self.units = nn.Sequential(*units)
+        self.summary = GlobalMaxAvg()
+        self.n_features = 2 * config.filters[-1]
+        self.head = dense_head(self.n_features, config.dense, config.classes, config.dropout)
+
+    def features(self, *inputs: Tensor) -> Tensor:
+        """Return global max and average pooling of the last unit, (B, 2 filters)."""
+        (wave,) = inputs
+        return self.summary(self.units(self.stem(wave[:, None, None, :])))
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return logits, (B, classes)."""
+        return self.head(self.features(*inputs))
