@@ -17,6 +17,7 @@ from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
+from wavemel.evaluation.calibration import fit
 from wavemel.evaluation.runs import evaluate_on, evaluate_run, run_predictions, tracks
 from wavemel.reproduce import Plan, reproduce
 
@@ -107,6 +108,32 @@ def test_figures_are_those_of_the_stored_predictions(report: Path) -> None:
     assert model["macro_f1"] == pytest.approx(
         f1_score(truth, said, average="macro", labels=columns, zero_division=0)
     )
+
+
+def test_calibration_is_cross_fitted_over_folds(report: Path) -> None:
+    network, _, baseline = results(report)["models"]
+    found = network["calibration"]
+    assert (found["fitted_on"], found["n"], len(found["temperatures"])) == ("other folds", 40, 5)
+    assert found["before"]["ece"] == pytest.approx(network["track"]["ece"])
+    assert baseline.get("calibration") is None
+    assert "Table 6. Calibration of whole tracks" in (report / "report.md").read_text()
+    # The temperature of the first fold, from the four other folds' predictions on disk.
+    runs = sorted((report / "runs").glob("wave-fold*"))
+    classes = tuple(network["classes"])
+    others = [run_predictions(run) for run in runs[1:]]
+    assert found["temperatures"][0] == fit(others, classes).temperature
+
+
+def test_calibration_of_one_split_is_fitted_on_its_validation_clips(report: Path) -> None:
+    run = report / "runs" / "wave-fold1"
+    (model,) = compare([run], title="t", command="c")["models"]
+    found = model["calibration"]
+    validation = run_predictions(run, "validation")
+    assert found["fitted_on"] == "validation"
+    assert found["temperature"] == fit([validation], tuple(model["classes"])).temperature
+    assert found["n"] == model["n"]
+    (other,) = compare([run], title="t", command="c", split="validation")["models"]
+    assert other["calibration"] is None
 
 
 def test_no_artist_is_on_two_sides_and_every_clip_is_tested_once(report: Path) -> None:

@@ -72,6 +72,7 @@ def test_one_run_keeps_its_calibration_beside_its_weights(tmp_path: Path) -> Non
     assert f"unsure below {found['unsure_below']:.3f}" in said
     assert "on tracks that did not choose it" in said
     assert f"written: {run / 'calibration.json'}" in said
+    assert f"next: wavemel export {run}" in said
     assert not list(run.glob("*.part"))
 
 
@@ -89,11 +90,11 @@ def test_nothing_is_replaced_unless_asked(tmp_path: Path) -> None:
 def test_folds_are_fitted_on_each_other_and_written_where_asked(tmp_path: Path) -> None:
     runs = [fake_run(tmp_path / f"mel-fold{i}", i) for i in range(3)]
     said = calibrate(*runs)
-    assert "3 runs: 480 held-out tracks, fitted on the other folds' tracks" in said
+    assert "3 runs: 480 test tracks, fitted on the other folds' tracks" in said
     assert "written" not in said
     assert not list(tmp_path.glob("*/calibration.json"))
     to = tmp_path / "made" / "all.json"
-    calibrate(*runs, "--to", to)
+    assert f"next: wavemel export RUN --calibration {to}" in calibrate(*runs, "--to", to)
     found = kept(to)
     pooled = fit([run_predictions(r) for r in runs], CLASSES)
     assert found["temperature"] == pooled.temperature

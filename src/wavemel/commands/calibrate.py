@@ -109,9 +109,8 @@ def _print(what: str, found: dict[str, Any]) -> None:
         for title, key in ROWS
     ]
     source = "the other folds'" if found["fitted_on"] == "other folds" else "the validation"
-    measured = found.get("measured_on", "held-out")
     table(
-        f"{what}: {found['n']} {measured} tracks, fitted on {source} tracks",
+        f"{what}: {found['n']} {found['measured_on']} tracks, fitted on {source} tracks",
         ("figure", "before", f"after {found['method']}"),
         rows,
     )
@@ -163,6 +162,11 @@ def _write(found: dict[str, Any], target: Path) -> None:
         write_figures(found, target)
     write_json(files[0], as_file(found, o.this_command()))
     typer.echo(f"written: {files[0]}")
+    run = files[0].parent
+    if files[0].name == FILE and (run / "run.json").is_file():
+        typer.echo(f"next: wavemel export {run}")
+    else:
+        typer.echo(f"next: wavemel export RUN --calibration {files[0]}")
 
 
 def register(app: typer.Typer) -> None:

@@ -1,1 +1,1 @@
-"""Honest figures: metrics, intervals, paired tests, baselines."""
+"""Honest figures: metrics, intervals, paired tests, baselines, calibration."""

@@ -52,7 +52,7 @@ def calibrate_folds(
     Returns
     -------
     dict
-        ``fitted_on``, ``method``, ``temperature`` (and ``scale``, ``bias``):
+        ``fitted_on``, ``measured_on``, ``method``, ``temperature`` (and ``scale``, ``bias``):
         one fit on all folds' held-out tracks, for a model that is trained on
         everything; ``temperatures`` of the folds; ``n`` predictions of
         ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
@@ -86,6 +86,7 @@ def calibrate_folds(
             held[1] += right
     return {
         "fitted_on": OTHER_FOLDS,
+        "measured_on": "test",
         **_scaling(found),
         "temperatures": [scaling.temperature for _, scaling in scaled],
         "n": len(after.truth),

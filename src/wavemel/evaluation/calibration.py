@@ -5,7 +5,9 @@ divides the logits by one number, which is fitted on held-out clips by least log
 loss. An exported model divides the log-probabilities of each window and then
 takes the mean over a track's windows, so the loss that is minimised here is that
 of the same mean. It makes windows softer or sharper before they vote: where they
-disagree, the track's most probable class can change.
+disagree, the track's most probable class can change. The mean of more windows is
+less certain, so a temperature holds for tracks about as long as those that it was
+fitted on.
 
 Vector scaling (ibid.), a scale and a bias a class, is here to be compared with.
 Exported models hold a temperature alone: with a handful of classes and some
