@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -59,6 +60,18 @@ def test_another_genre_and_method(folder: Path, tmp_path: Path) -> None:
     assert (numbers["class"], numbers["against"], numbers["seconds"]) == ("jazz", "rock", 1.0)
     assert numbers["delta"] is None
     assert "for jazz rather than rock: " in done.output
+
+
+def test_probabilities_are_as_calibrated(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "mel", tmp_path / "soft")
+    (tmp_path / "soft" / "calibration.json").write_text('{"temperature": 4.0}')
+    for model in (folder / "mel", tmp_path / "soft"):
+        run(folder / "a.wav", "-m", model, "--to", tmp_path / model.name, "--steps", 1)
+    sharp, soft = (
+        json.loads((tmp_path / name / "a.json").read_text("utf-8")) for name in ("mel", "soft")
+    )
+    first, softened = (d["timeline"][0]["probabilities"] for d in (sharp, soft))
+    assert softened["folk"] / softened["rock"] == pytest.approx((first["folk"] / first["rock"]) ** 0.25, rel=1e-3)  # fmt: skip
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(folder: Path, tmp_path: Path) -> None:

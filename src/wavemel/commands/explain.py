@@ -46,7 +46,7 @@ def explain(
     ] = "integrated-gradients",
     steps: Annotated[
         int, typer.Option(help="Steps of the integral: more come closer, and take longer.", min=1)
-    ] = 32,
+    ] = 50,
     limit: Annotated[
         float | None,
         typer.Option(metavar="S", help="Read no more than the first S seconds of a file."),

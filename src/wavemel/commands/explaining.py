@@ -29,7 +29,7 @@ class Request:
     against: str | None = None
     to: Path | None = None
     method: str = "integrated-gradients"
-    steps: int = 32
+    steps: int = 50
     limit: float | None = None
     split: str = "test"
     worst: int = 12
@@ -50,7 +50,6 @@ def run(request: Request) -> int:
 
 def _files(request: Request) -> int:
     from wavemel.explain.track import Question, check_question, explain_track
-    from wavemel.progress import track
 
     if request.model is None:
         raise ConfigError("which model? Say --model RUN, a folder that 'wavemel train' has written")
@@ -71,7 +70,7 @@ def _files(request: Request) -> int:
         request.replace,
     )
     failed = 0
-    for path in track(list(named), "explaining") if len(named) > 1 else named:
+    for path in named:
         try:
             explanation = explain_track(checkpoint, path, question, device=request.device)
         except AudioError as error:
@@ -135,19 +134,23 @@ def _explain_worst(
 ) -> tuple[dict[str, Explanation], int]:
     """Explain the most confident mistakes; return them by path, and how many could not be."""
     from wavemel.explain.track import explain_track
-    from wavemel.progress import track
 
     explained: dict[str, Explanation] = {}
     failed = 0
     loaded: dict[Path, Checkpoint] = {}
-    for mistake in track(confusions.mistakes[: request.worst], "explaining"):
+    worst = confusions.mistakes[: request.worst]
+    for i, mistake in enumerate(worst, 1):
         if mistake.run not in loaded:
             # One at a time: the folds of a model may be many, and large.
             loaded = {mistake.run: _load(mistake.run)}
         asked = replace(question, genre=mistake.answer, against=mistake.truth)
         try:
             explanation = explain_track(
-                loaded[mistake.run], mistake.path, asked, device=request.device
+                loaded[mistake.run],
+                mistake.path,
+                asked,
+                device=request.device,
+                label=f"explaining {i} of {len(worst)}",
             )
         except AudioError as error:
             print(f"wavemel: {error}", file=sys.stderr)

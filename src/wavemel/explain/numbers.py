@@ -13,8 +13,9 @@ from wavemel.explain.track import Explanation, FloatArray
 OCTAVES = (0.0, 125.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16_000.0)
 #: Bins of time at most; a bin lasts a second or more.
 MOST_BINS = 120
-#: Moments and octaves named in a summary at most, and the least share worth naming.
-_NAMED, _LEAST = 3, 0.04
+#: Moments and octaves named in a summary at most; the least share of an octave worth naming, and how
+#: far above an even share a moment's must be.
+_NAMED, _LEAST, _ABOVE = 3, 0.04, 1.5
 _DIGITS = 5
 
 
@@ -141,9 +142,7 @@ def as_numbers(explanation: Explanation, model: str) -> dict[str, Any]:
 def summary(explanation: Explanation) -> list[str]:
     """Return what speaks for and against the answer, in lines for people."""
     e = explanation
-    times = [
-        (row["share"], f"{row['start']:g}-{row['end']:g} s") for row in time_shares(e, over_time(e))
-    ]
+    times = time_shares(e, over_time(e))
     bands = [
         (row["share"], hertz(row["low_hz"], row["high_hz"]))
         for row in band_shares(e, over_frequency(e))
@@ -153,7 +152,10 @@ def summary(explanation: Explanation) -> list[str]:
     for word, sign in (("for", 1), ("against", -1)):
         said = [
             ", ".join(f"{name} ({100 * abs(share):.0f} %)" for share, name in strongest)
-            for strongest in (_strongest(times, sign), _strongest(bands, sign))
+            for strongest in (
+                _strongest(_stretches(times, sign), sign, 0.0),
+                _strongest(bands, sign),
+            )
             if strongest
         ]
         lines.append(f"{word} {e.genre}{over}: {'; '.join(said) or 'nothing that stands out'}")
@@ -190,8 +192,25 @@ def plain_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def _strongest(rows: list[tuple[float, str]], sign: int) -> list[tuple[float, str]]:
-    named = sorted((r for r in rows if sign * r[0] >= _LEAST), key=lambda r: -abs(r[0]))
+def _stretches(rows: list[dict[str, Any]], sign: int) -> list[tuple[float, str]]:
+    """Return stretches of time that stand out, neighbouring bins as one: share, and from when to when."""
+    least = max(_ABOVE / len(rows), 0.01) if len(rows) > 2 else _LEAST
+    made: list[tuple[float, float, float]] = []
+    for row in rows:
+        if sign * row["share"] < least:
+            continue
+        if made and made[-1][2] == row["start"]:
+            share, start, _ = made.pop()
+            made.append((share + row["share"], start, row["end"]))
+        else:
+            made.append((row["share"], row["start"], row["end"]))
+    return [(share, f"{start:g}-{end:g} s") for share, start, end in made]
+
+
+def _strongest(
+    rows: list[tuple[float, str]], sign: int, least: float = _LEAST
+) -> list[tuple[float, str]]:
+    named = sorted((r for r in rows if sign * r[0] >= least), key=lambda r: -abs(r[0]))
     return named[:_NAMED]
 
 

@@ -18,6 +18,7 @@ from wavemel.errors import ConfigError, MissingExtraError, ModelError
 from wavemel.explain.grid import Grid
 from wavemel.explain.methods import METHODS, Method
 from wavemel.features.mel import LogMel
+from wavemel.progress import track
 from wavemel.registry import suggest
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,7 +38,7 @@ class Question:
     genre: str | None = None
     against: str | None = None
     method: str = "integrated-gradients"
-    steps: int = 32
+    steps: int = 50
     limit: float | None = None
     temperature: float = 1.0
 
@@ -113,6 +114,7 @@ def explain_track(
     question: Question | None = None,
     *,
     device: str = "cpu",
+    label: str = "explaining",
 ) -> Explanation:
     """Explain a network's answer on one file.
 
@@ -125,6 +127,7 @@ def explain_track(
     path : audio file.
     question : what to explain, and how.
     device : where to compute.
+    label : what a progress bar over the windows is called.
 
     Raises
     ------
@@ -158,11 +161,11 @@ def explain_track(
     heard = []
     for window in read():
         with torch.inference_mode():
-            logits = model(torch.from_numpy(window.samples)[None].to(device)).double()[0]
+            logits = model(torch.from_numpy(window.samples)[None].to(device))[0].cpu().double()
             logits = logits / question.temperature
         several = experiment.labels == "genres"
         chances = torch.sigmoid(logits) if several else torch.softmax(logits, 0)
-        heard.append(Heard(window.start, window.start + window.filled, chances.cpu().numpy()))
+        heard.append(Heard(window.start, window.start + window.filled, chances.numpy()))
     mean = np.mean([w.probabilities for w in heard], axis=0)
     answer = classes[int(mean.argmax())]
     genre = question.genre or answer
@@ -179,7 +182,7 @@ def explain_track(
     sound = _Overlapping(grid.bands, frames)
     maps: dict[str, _Overlapping] = {}
     inside = outside = 0.0
-    for i, window in enumerate(read()):
+    for i, window in enumerate(track(read(), label, len(heard), unit="windows")):
         waveform = torch.from_numpy(window.samples)[None].to(device)
         with torch.no_grad():
             features = model.front_end(waveform)
@@ -244,7 +247,7 @@ class _Overlapping:
 
     def add(self, at: int, values: Tensor) -> None:
         """Lay ``values`` (bands, n) in from frame ``at``."""
-        fitting = values[:, : self._sum.shape[1] - at].double().cpu().numpy()
+        fitting = values[:, : self._sum.shape[1] - at].cpu().double().numpy()
         self._sum[:, at : at + fitting.shape[1]] += fitting
         self._count[at : at + fitting.shape[1]] += 1
 

@@ -28,7 +28,7 @@ RANGE_DB = 70.0
 #: Columns a picture has at most: a screen shows no more.
 _COLUMNS = 1200
 #: Spread of the blur that makes single cells visible, in cells (bands, frames). Numbers are not blurred.
-_BLUR = (0.8, 1.5)
+_BLUR = (1.0, 2.5)
 #: The share of cells that may be drawn in full colour.
 _FULL = 99.5
 #: Classes drawn in the chart of probabilities at most.
@@ -143,11 +143,23 @@ def _spectrogram(axes: Axes, e: Explanation, values: FloatArray) -> None:
     full = float(np.percentile(np.abs(blurred), _FULL)) or float(np.abs(blurred).max()) or 1.0
     colour = np.empty((*blurred.shape, 4))
     colour[..., :3] = np.where(blurred[..., None] > 0, to_rgb(FOR), to_rgb(AGAINST))
-    colour[..., 3] = np.minimum(1, np.abs(blurred) / full) ** 0.8
+    # More than in proportion, so that the sound stays visible under what says little.
+    colour[..., 3] = np.minimum(1, np.abs(blurred) / full) ** 1.3
     axes.imshow(colour, **place)
-    shown = [hz for hz in _TICKS if e.grid.centres[0] <= hz <= e.grid.centres[-1]]
-    axes.set_yticks(np.interp(shown, e.grid.centres, np.arange(bands)), [f"{hz:g}" for hz in shown])
+    shown = _ticks(e.grid.centres)
+    axes.set_yticks([at for _, at in shown], [f"{hz:g}" for hz, _ in shown])
     _look(axes)
+
+
+def _ticks(centres: FloatArray) -> list[tuple[float, float]]:
+    """Return octaves and the bands they lie at, from the top as many as do not touch."""
+    made: list[tuple[float, float]] = []
+    for hz in reversed(_TICKS):
+        at = float(np.interp(hz, centres, np.arange(len(centres))))
+        inside = centres[0] <= hz <= centres[-1]
+        if inside and (not made or made[-1][1] - at > 0.07 * len(centres)):
+            made.append((hz, at))
+    return made
 
 
 def _by_band(axes: Axes, values: FloatArray) -> None:
