@@ -43,6 +43,8 @@ def test_a_shown_command_can_be_parsed(program, page: str, line: str) -> None:
     # Parsing alone: an unknown command or option raises here, nothing is run.
     while hasattr(command, "resolve_command"):
         context = command.make_context(name, words, parent=context)
+        if command.invoke_without_command and not context.args and not context._protected_args:
+            return
         name, command, words = command.resolve_command(
             context, [*context._protected_args, *context.args]
         )

@@ -1,13 +1,17 @@
 """Which model is meant."""
 
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_model import tiny_model
 
+import wavemel
 from wavemel.errors import ModelError
 from wavemel.inference import models
+from wavemel.inference.catalogue import catalogue
 from wavemel.inference.models import find_model, list_models
 
 
@@ -42,6 +46,42 @@ def test_shipped_before_local_by_default_but_not_by_name(tmp_path: Path) -> None
     assert find_model("emotify-4").graph.is_relative_to(tmp_path / "local")
     shutil.rmtree(tmp_path / "local" / "emotify-4")
     assert find_model().graph.is_relative_to(tmp_path / "shipped")
+
+
+def test_the_shipped_model_is_loaded_by_name_and_by_default(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "shipped", "emotify-4", seconds=1.5)
+    for name in ("mine", "other"):
+        tiny_model(tmp_path / "local", name)
+    for model in (wavemel.load("emotify-4"), wavemel.load()):
+        assert model.description.name == "emotify-4"
+        assert model.description.seconds == 1.5
+        assert model.classify(np.ones(16000, np.float32) * 0.1, 8000).model == "emotify-4@0123abcd"
+
+
+def test_a_model_that_is_being_written_is_none_yet(tmp_path: Path) -> None:
+    tiny_model(tmp_path / "local", ".mine.x7")
+    assert list_models() == {}
+
+
+def test_the_catalogue_says_what_each_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = {"licence": "CC0", "evaluation": {"top1": 0.71, "top1_ci95": [0.6, 0.8], "data": "d"}}
+    for name, said in (("emotify-4", about), ("strange", {"evaluation": {"top1": "x", "top1_ci95": [1]}})):  # fmt: skip
+        file = tiny_model(tmp_path / "shipped", name) / "model.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "about": said}))
+    (tiny_model(tmp_path / "local", "broken") / "model.json").write_text("{")
+    broken, shipped, strange = catalogue()
+    assert "broken/model.json is not JSON" in broken.problem
+    assert (shipped.name, shipped.id, shipped.classes) == ("emotify-4", "0123abcd", ("folk", "jazz", "rock"))  # fmt: skip
+    assert (shipped.top1, shipped.top1_ci95, shipped.data, shipped.licence) == (0.71, (0.6, 0.8), "d", "CC0")  # fmt: skip
+    assert shipped.size == sum(f.stat().st_size for f in (tmp_path / "shipped" / "emotify-4").iterdir())  # fmt: skip
+    assert (shipped.shipped, broken.shipped) == (True, False)
+    assert (strange.top1, strange.top1_ci95) == (None, None)
+    assert not any(m.default for m in catalogue())  # two that are shipped: which is open
+    monkeypatch.setenv("WAVEMEL_MODEL", "strange")
+    assert [m.default for m in catalogue()] == [False, False, True]
+    shutil.rmtree(tmp_path / "shipped" / "strange")
+    monkeypatch.delenv("WAVEMEL_MODEL")
+    assert [m.default for m in catalogue()] == [False, True]
 
 
 def test_the_environment_names_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,4 +156,7 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
         raise ValueError("classes, rate, seconds or overlap are out of range")
     if not made.temperature > 0:
         raise ValueError("temperature must be positive")
+    texts = (made.name, made.id, made.precision, made.sha256, made.weights_sha256, *made.classes)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(made.about, dict):
+        raise ValueError("names and checksums must be text, 'about' an object")
     return made

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+from wavemel.errors import ModelError
 from wavemel.inference.bundle import ModelDescription
 
 #: Licences that hubs know by these names; others are stated as "other" with a name of their own.
@@ -41,7 +42,23 @@ Not meant for: judging people or their work, or deciding alone what is published
 
 
 def model_card(model: ModelDescription) -> str:
-    """Return ``README.md`` for a model: front matter, then data, figures, failures and use."""
+    """Return ``README.md`` for a model: front matter, then data, figures, failures and use.
+
+    Raises
+    ------
+    ModelError
+        What the description says about the model is of another shape than an export gives it.
+    """
+    try:
+        return _card(model)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ModelError(
+            f"no card can be made of {model.name}'s description, for its 'about' does not hold: "
+            f"{error!r}"
+        ) from error
+
+
+def _card(model: ModelDescription) -> str:
     about = model.about
     parts = [
         front_matter(model),

@@ -1,0 +1,111 @@
+"""A model on the hub -> one of the user's models, checked before it is put in place."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from wavemel.errors import ModelError
+from wavemel.folders import new_folder
+from wavemel.hub.client import hub_api, hub_errors, read_address
+from wavemel.inference.bundle import Bundle, read_bundle
+from wavemel.inference.models import check_name, local_models
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+
+NEEDED = ("model.json", "model.onnx")
+#: What a pull can bring; nothing else is ever downloaded.
+KNOWN = (*NEEDED, "model.safetensors", "README.md")
+#: Endings of files that run code when they are loaded.
+PICKLES = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """A model that was pulled: where it lies, and the commit that it is of."""
+
+    bundle: Bundle
+    folder: Path
+    commit: str
+
+
+def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pulled:
+    """Fetch a model from the hub into the user's models.
+
+    Parameters
+    ----------
+    address : ``OWNER/NAME``, or ``OWNER/NAME@REVISION`` (branch, tag or commit).
+    name : what it is called here; the repository's NAME by default.
+    replace : put it in the place of a model of that name.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, it cannot be reached or read, it is none of wavemel's, its files
+        are not those that its description names, or one of this name is here already.
+    MissingExtraError
+        huggingface_hub is not installed.
+    """
+    wanted = read_address(address)
+    name = name or wanted.name
+    check_name(name)
+    folder = local_models() / name
+    if folder.exists() and not replace:
+        raise ModelError(f"{folder} exists already: give another --name, or --replace")
+    api = hub_api()
+    repository = wanted.repository
+    with hub_errors(api, repository, "reading"):
+        info = api.model_info(repository, revision=wanted.revision)
+        commit = info.sha or wanted.revision or "main"
+        files = _chosen(repository, [sibling.rfilename for sibling in info.siblings or []])
+    with new_folder(folder) as part:
+        for file in files:
+            with hub_errors(api, repository, "reading"):
+                _fetch(api, repository, commit, file, part)
+        _check(repository, part)
+    return Pulled(read_bundle(folder), folder, commit)
+
+
+def _chosen(repository: str, files: list[str]) -> list[str]:
+    """Return which files to fetch; raise ModelError where they make no model."""
+    missing = [file for file in NEEDED if file not in files]
+    if not missing:
+        return [file for file in KNOWN if file in files]
+    pickled = [file for file in files if PurePosixPath(file).suffix.lower() in PICKLES]
+    if pickled:
+        raise ModelError(
+            f"{repository} offers its weights as {pickled[0]}, which runs code when it is loaded: "
+            "wavemel takes model.onnx and model.json only, as 'wavemel export' makes them"
+        )
+    raise ModelError(
+        f"{repository} is no model of wavemel's: it holds no {' and no '.join(missing)}"
+    )
+
+
+def _fetch(api: HfApi, repository: str, commit: str, file: str, folder: Path) -> None:
+    # Into a folder of its own, which takes the client's notes with it when it goes.
+    below = folder / ".download"
+    made = api.hf_hub_download(repository, file, revision=commit, local_dir=below)
+    shutil.move(made, folder / file)
+    shutil.rmtree(below)
+
+
+def _check(repository: str, part: Path) -> None:
+    """Raise ModelError where the files are not those that the description names."""
+    try:
+        bundle = read_bundle(part)
+        bundle.read_graph()
+        if bundle.description.weights_sha256:
+            if bundle.weights.is_file():
+                bundle.read_weights()
+        elif bundle.weights.is_file():
+            # Weights of another model, or of an earlier version of this one.
+            bundle.weights.unlink()
+    except ModelError as error:
+        # The sentence names a folder that is about to go.
+        said = str(error).replace(f"{part}/", "").replace(str(part), repository)
+        said = said.partition(": export or fetch")[0]
+        raise ModelError(f"{repository} is refused: {said}") from error
