@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from wavemel.audio.decode import Source, Stream, name_of, open_stream
 from wavemel.audio.load import Window
-from wavemel.audio.sndfile import SndfileStream
+from wavemel.audio.sndfile import SndfileStream, quiet
 from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.reading import FIRST, Reading, spread_out, windows_needed
@@ -87,7 +87,8 @@ class File2Result:
         AudioError
             as `wavemel.audio.decode.decode`.
         """
-        with open_stream(source) as stream:
+        # Once for all of it: each of its many reads would turn standard error away and back.
+        with quiet(), open_stream(source) as stream:
             return self.stream(stream, name_of(source))
 
     def stream(self, stream: Stream, name: str) -> TrackResult:

@@ -15,6 +15,9 @@ from wavemel.inference.frontend import FloatArray
 
 #: As in `wavemel.audio.load`: a last, moved-back window must show this share of a hop anew.
 _UNSEEN = 0.25
+#: Up to here, seconds, a stretch may begin with the file's first sample, where `stretch_at` does
+#: not seek; to seek twice takes time.
+_NEAR = 2.0
 #: A window that comes out this much shorter than asked for has met the end of the file.
 _SHORT = 0.99
 
@@ -54,8 +57,8 @@ class Samples2Windows:
 
     def at(self, stream: Stream, start: float) -> Window | None:
         """Return the window at ``start`` seconds; None where the stream ends before its end."""
-        # stretch_at() does not seek where it begins with the file's first sample.
-        stream.seek(0)
+        if start < _NEAR:
+            stream.seek(0)
         samples = stretch_at(stream, self.rate, start, self.seconds)
         if len(samples) < _SHORT * self.size:
             return None
