@@ -224,7 +224,7 @@ def test_unknown_method_is_named_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match="did you mean 'stratified'"):
         split(corpus_of(rows_of({"a": 9, "b": 9})), "stratify")
     assert set(METHODS) == {
-        "auto", "given", "official", "stratified", "random", "artist", "folds"
+        "auto", "given", "official", "stratified", "random", "artist", "folds", "all"
     }  # fmt: skip
 
 
@@ -272,3 +272,21 @@ def test_emotify_folds_do_not_leak_and_random_ones_do(real_data: Path) -> None:
 
 def test_random_is_another_name_of_stratified() -> None:
     assert METHODS["random"] is METHODS["stratified"]
+
+
+def test_validation_clips_train_where_nothing_is_chosen() -> None:
+    rows = rows_of({"a": 30, "b": 30}, per_artist=2, fold=lambda genre, i: i // 2 % 5)
+    corpus = corpus_of(rows)
+    kept = split(corpus, test_fold=2)
+    made, sentence = make_split(corpus, corpus.table, SplitChoice(test_fold=2, validate=False))
+    assert sizes(kept) == [36, 12, 12]
+    assert sizes(made) == [48, 0, 12]
+    assert (made["split"] == "test").equals(kept["split"] == "test")
+    assert "Validation clips train too" in sentence
+
+
+def test_all_clips_train() -> None:
+    corpus = corpus_of(rows_of({"a": 10, "b": 10}))
+    made, sentence = make_split(corpus, corpus.table, SplitChoice("all"))
+    assert sizes(made) == [20, 0, 0]
+    assert "nothing is left to test on" in sentence

@@ -11,8 +11,9 @@ from safetensors.torch import load_file
 from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 
 from wavemel.checkpoint import load_checkpoint
+from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, ModelError
-from wavemel.training.dataset import Dataset, stores
+from wavemel.training.dataset import Dataset, prepare, stores
 from wavemel.training.loader import Chunks, ClipLoader
 from wavemel.training.mixing import mixup
 from wavemel.training.run import train
@@ -253,3 +254,18 @@ def test_a_model_says_how_its_spectrogram_is_normalised(dataset: Dataset, tmp_pa
     assert mels.mean(2).abs().max() > 0.1  # bands keep their place
     saved = json.loads((tmp_path / "run" / "best.json").read_text())
     assert saved["experiment"]["mel"]["normalise"] == "spectrogram"
+
+
+@pytest.mark.parametrize("choice", [SplitChoice(validate=False), SplitChoice("all")])
+def test_a_settled_recipe_trains_without_validation_clips(
+    choice: SplitChoice, tmp_path: Path
+) -> None:
+    data = prepare("demo:clips=40,seconds=2,rate=8000", choice, workers=0)
+    settled = tiny(training={"epochs": 1, "select": "last"})
+    about = train(settled, data, tmp_path / "run", hardware=QUIET)
+    assert about["finished"]
+    assert rows(tmp_path / "run")[0]["validation_loss"] == "nan"
+    assert load_checkpoint(tmp_path / "run").classes == data.classes
+    with pytest.raises(ConfigError, match=r"training\.select=last"):
+        train(tiny(training={"epochs": 1}), data, tmp_path / "chosen", hardware=QUIET)
+    assert not (tmp_path / "chosen").exists()

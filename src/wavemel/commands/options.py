@@ -36,7 +36,8 @@ Set = Annotated[
 Split = Annotated[
     str,
     typer.Option(
-        help="auto, given, official, artist, folds or random (also called stratified). 'auto' "
+        help="auto, given, official, artist, folds, random (also called stratified) or all (every "
+        "clip trains, for a model whose recipe was measured before). 'auto' "
         "takes the split or folds that the data give, else keeps artists apart where they are "
         "known, else draws 80/10/10 by genre."
     ),
@@ -44,6 +45,14 @@ Split = Annotated[
 SplitSeed = Annotated[int, typer.Option(help="Seed of a drawn split.")]
 TestFold = Annotated[
     int | None, typer.Option(help="Fold that tests, where data have folds (default: the last).")
+]
+Validate = Annotated[
+    bool,
+    typer.Option(
+        "--validate/--no-validate",
+        help="Keep validation clips, or train on them too: for a recipe that picks no epoch "
+        "(training.select=last).",
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option(help="Processes that decode (default: one a core).", min=1)
@@ -88,11 +97,11 @@ def hardware(
     )
 
 
-def split_choice(how: str, seed: int, test_fold: int | None) -> SplitChoice:
+def split_choice(how: str, seed: int, test_fold: int | None, validate: bool = True) -> SplitChoice:
     """Return the split that the options ask for."""
     from wavemel.data.splits import SplitChoice
 
-    return SplitChoice(how=how, seed=seed, test_fold=test_fold)
+    return SplitChoice(how=how, seed=seed, test_fold=test_fold, validate=validate)
 
 
 def this_command() -> str:

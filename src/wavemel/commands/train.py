@@ -26,6 +26,7 @@ def train(
     split: o.Split = "auto",
     split_seed: o.SplitSeed = 0,
     test_fold: o.TestFold = None,
+    validate: o.Validate = True,
     workers: o.Workers = None,
     no_cache: o.NoCache = False,
     accelerator: o.Accelerator = "auto",
@@ -56,7 +57,7 @@ def train(
 
     dataset = prepare(
         data,
-        o.split_choice(split, split_seed, test_fold),
+        o.split_choice(split, split_seed, test_fold, validate),
         labels=experiment.labels,
         workers=workers,
     )
@@ -81,7 +82,8 @@ def train(
         if select in result
         else f"{result['epochs']} epochs, the last weights are kept; the run is in {folder}"
     )
-    typer.echo(f"next: wavemel evaluate {folder}")
+    tested = (dataset.table["split"] == "test").any()
+    typer.echo(f"next: wavemel {'evaluate' if tested else 'export'} {folder}")
 
 
 def register(app: typer.Typer) -> None:

@@ -36,7 +36,8 @@ class SplitChoice:
     ``how``: a name in `METHODS`. ``seed``: of a drawn split. ``test_fold``
     and ``validation_fold``: where folds are given or drawn; the last fold
     tests by default, the one before the test fold validates. ``folds``: how
-    many are drawn.
+    many are drawn. ``validate=False`` gives the validation clips to training,
+    for a recipe that is settled and chooses no epoch.
     """
 
     how: str = "auto"
@@ -44,6 +45,7 @@ class SplitChoice:
     test_fold: int | None = None
     validation_fold: int | None = None
     folds: int = 5
+    validate: bool = True
 
 
 Method = Callable[[Corpus, pd.DataFrame, SplitChoice], tuple[pd.Series, str]]
@@ -76,6 +78,9 @@ def make_split(
         raise ConfigError(f"there is no split {choice.how!r}{suggest(choice.how, list(METHODS))}")
     _check_genres(corpus, rows)
     sides, description = METHODS[choice.how](corpus, rows, choice)
+    if not choice.validate and (sides == "validation").any():
+        sides = sides.mask((sides == "validation").fillna(False), "training")
+        description += " Validation clips train too."
     table = rows.assign(split=sides.astype("string"))
     outside = int(table["split"].isna().sum())
     if outside:
@@ -84,7 +89,7 @@ def make_split(
         )
         description += f" {outside} clips have no side in it and are left out."
     table = table[table["split"].notna()]
-    _check_sides(corpus, table)
+    _check_sides(corpus, table, choice)
     report = leak_check(table)
     if report.leaks:
         log.warning("%s", report.sentence())
@@ -227,6 +232,11 @@ def _folds(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd.
     return _sides_of_folds(fold, choice, name)
 
 
+def _all(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd.Series, str]:
+    sides = pd.Series("training", index=rows.index, dtype="string")
+    return sides, f"All usable clips of {corpus.name} train: nothing is left to test on."
+
+
 #: Name -> method.
 METHODS: dict[str, Method] = {
     "auto": _auto,
@@ -237,6 +247,7 @@ METHODS: dict[str, Method] = {
     "random": _stratified,
     "artist": _artist,
     "folds": _folds,
+    "all": _all,
 }
 
 
@@ -319,9 +330,12 @@ def _check_genres(corpus: Corpus, rows: pd.DataFrame) -> None:
         )
 
 
-def _check_sides(corpus: Corpus, table: pd.DataFrame) -> None:
+def _check_sides(corpus: Corpus, table: pd.DataFrame, choice: SplitChoice) -> None:
     counts = pd.crosstab(table["genre"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
-    for side in SPLITS:
+    needed = [s for s in SPLITS if s == "training" or choice.how != "all"]
+    if not choice.validate and "validation" in needed:
+        needed.remove("validation")
+    for side in needed:
         if not counts[side].any():
             said = ", ".join(f"{s} {int(counts[s].sum())}" for s in SPLITS)
             raise DataError(f"the split of {corpus.name} has no {side} clips ({said})")
@@ -333,7 +347,7 @@ def _check_sides(corpus: Corpus, table: pd.DataFrame) -> None:
             + (f", nor have {', '.join(map(repr, unseen[1:]))}" if unseen[1:] else "")
             + ": choose another split"
         )
-    for side in ("validation", "test"):
+    for side in needed[1:]:
         missing = sorted(counts.index[counts[side] == 0])
         if missing:
             log.warning("no clip of %s stands in %s", ", ".join(map(repr, missing)), side)

@@ -60,7 +60,11 @@ class History(L.Callback):
         if self.say:
             print(
                 f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: "
-                + ", ".join(f"{k.replace('_', ' ')} {v:.3f}" for k, v in figures.items())
+                + ", ".join(
+                    f"{k.replace('_', ' ')} {v:.3f}"
+                    for k, v in figures.items()
+                    if not math.isnan(v)
+                )
                 + f" ({self.rows[-1]['seconds']:.0f} s)",
                 file=sys.stderr,
                 flush=True,

@@ -91,10 +91,11 @@ def train(
     keep_freed_memory()
     _quieten()
     settings = experiment.training
+    training, validation = data.part("training"), data.part("validation")
+    _check_validation(experiment, len(validation))
     last = _open_folder(folder, experiment, data, resume)
     train_store, validation_store = stores(data, experiment, cache=cache)
 
-    training, validation = data.part("training"), data.part("validation")
     augmentations = make_augmentations(experiment.augment)
     ahead, audio = augmentations.ahead, experiment.audio
     chunked = audio.clip_seconds is not None
@@ -129,7 +130,8 @@ def train(
     loader.world = validation_loader.world = trainer.world_size
 
     try:
-        trainer.fit(task, loader, validation_loader, ckpt_path=last, weights_only=True)
+        held = validation_loader if len(validation) else None
+        trainer.fit(task, loader, held, ckpt_path=last, weights_only=True)
         interrupted = trainer.interrupted
     except SystemExit:
         # Lightning's way of ending after Ctrl-C, once its loggers are closed.
@@ -152,6 +154,16 @@ def train(
     if interrupted:
         raise KeyboardInterrupt
     return about
+
+
+def _check_validation(experiment: Experiment, clips: int) -> None:
+    """Raise ConfigError where an epoch is to be chosen and there is nothing to choose it by."""
+    settings = experiment.training
+    if clips == 0 and (settings.select != "last" or settings.patience is not None):
+        raise ConfigError(
+            "without validation clips no epoch can be chosen: use training.select=last "
+            "and no training.patience"
+        )
 
 
 def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
