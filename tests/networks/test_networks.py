@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from wavemel.errors import ConfigError
 from wavemel.networks import NETWORKS, build_network
+from wavemel.networks.residual import ResidualUnit
 from wavemel.networks.wave import WaveConfig
 
 SMALL = {"classes": 5, "rate": 8000, "seconds": 1.0, "bands": 16}
@@ -140,3 +141,33 @@ def test_bad_configs_are_refused_by_name(name: str, options: dict, message: str)
 def test_nested_configs_get_rate_and_length() -> None:
     network = build_network("combined", {"wave": {"stride": 2}}, **SMALL)
     assert network.config.wave == WaveConfig(classes=5, rate=8000, seconds=1.0, stride=2)
+
+
+@pytest.mark.parametrize("name", ["mel-res", "wave-res", "combined-res"])
+def test_residual_networks_hear_any_length(name: str) -> None:
+    network = build_network(name, {}, **SMALL).eval()
+    shapes = {"wave": (2, 13_000), "mel": (2, 16, 77)}
+    assert network(*(torch.randn(shapes[part]) for part in network.inputs)).shape == (2, 5)
+
+
+def test_a_residual_unit_without_its_convolutions_is_its_shortcut() -> None:
+    unit = ResidualUnit(4, 4).eval()
+    nn.init.zeros_(unit.residual[-1].weight)
+    x = torch.randn(2, 4, 6, 9)
+    torch.testing.assert_close(unit(x), x.relu())
+    wider = ResidualUnit(4, 8, stride=(2, 2))
+    assert wider(x).shape == (2, 8, 3, 5)
+
+
+def test_mel_res_pools_mean_and_deviation_of_every_level() -> None:
+    network = build_network("mel-res", {"filters": [6, 8]}, **SMALL).eval()
+    mel = torch.randn(2, 16, 50) * 3 + 1
+    assert network.n_features == 2 * (16 + 6 + 6 + 8)
+    # In evaluation a fresh batch norm leaves values as they are, but for its epsilon.
+    pooled = network.features(mel) * (1 + network.norm.eps) ** 0.5
+    torch.testing.assert_close(pooled[:, :16], mel.mean(2))
+    torch.testing.assert_close(pooled[:, 16:32], mel.std(2, correction=0), rtol=1e-4, atol=1e-4)
+    x = network.units[1](network.units[0](network.pool(network.stem(mel[:, None]))))
+    torch.testing.assert_close(pooled[:, -16:-8], x.mean((2, 3)))
+    last = build_network("mel-res", {"filters": [6, 8], "levels": False}, **SMALL)
+    assert last.n_features == 16
