@@ -115,11 +115,12 @@ def test_nothing_is_overwritten_unasked(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["a.wav"], "--model RUN"),
+        (["a.wav", "-m", "tiny"], "exported model without weights"),
         (["a.wav", "-m", "mel", "--genre", "polka"], "no genre 'polka'"),
         (["a.wav", "-m", "mel", "--method", "magic"], "no method of attribution called 'magic'"),
-        (["a.wav", "-m", "nowhere"], "nowhere"),
-        (["a.wav", "-m", "exported"], "no gradients"),
+        (["a.wav", "-m", "nowhere"], "no model called 'nowhere'"),
+        (["a.wav", "-m", "models/tiny"], "no gradients"),
+        (["a.wav", "-m", "music"], "music holds no trained model"),
         (["--mistakes", "mel"], "--to FOLDER"),
         (["--mistakes", "mel", "--to", "x", "--genre", "jazz"], "--genre is for files"),
         (["--mistakes", "mel", "--to", "x", "--split", "training"], "--split must be"),
@@ -131,8 +132,9 @@ def test_a_wrong_call_is_a_sentence(
     arguments: list[str], message: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    if not (folder / "exported").exists():
-        tiny_model(folder, "exported")
+    monkeypatch.setenv("WAVEMEL_MODELS", str(folder / "models"))
+    if not (folder / "models").exists():
+        tiny_model(folder / "models", "tiny")
     with pytest.raises(WavemelError, match=message):
         run(*arguments)
     assert not (folder / "x").exists()

@@ -18,8 +18,14 @@ def explain(
         ),
     ],
     model: Annotated[
-        Path | None,
-        typer.Option("--model", "-m", metavar="RUN", help="Run folder, or a model with weights."),
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="RUN",
+            help="Run folder, or name or path of a model that was exported with its weights "
+            "[default: as for 'wavemel classify'].",
+        ),
     ] = None,
     mistakes: Annotated[
         bool,

@@ -23,7 +23,7 @@ class Request:
     """The options of `wavemel explain`; see its help."""
 
     names: tuple[str, ...]
-    model: Path | None = None
+    model: str | None = None
     mistakes: bool = False
     genre: str | None = None
     against: str | None = None
@@ -51,16 +51,15 @@ def run(request: Request) -> int:
 def _files(request: Request) -> int:
     from wavemel.explain.track import Question, check_question, explain_track
 
-    if request.model is None:
-        raise ConfigError("which model? Say --model RUN, a folder that 'wavemel train' has written")
-    checkpoint = _load(request.model)
+    place = _place(request.model)
+    checkpoint = _load(place)
     question = Question(
         request.genre,
         request.against,
         request.method,
         request.steps,
         request.limit,
-        _temperature(request.model),
+        _temperature(place),
     )
     check_question(question, checkpoint.classes)
     to = request.to or Path("explained")
@@ -78,7 +77,7 @@ def _files(request: Request) -> int:
             failed += 1
             continue
         to.mkdir(parents=True, exist_ok=True)
-        _write(explanation, to, named[path], str(request.model))
+        _write(explanation, to, named[path], request.model or place.name)
         _tell(explanation, to / named[path])
     return int(failed > 0)
 
@@ -162,6 +161,16 @@ def _explain_worst(
     return explained, failed
 
 
+def _place(model: str | None) -> Path:
+    """Return where a model lies that is given by path or name, or the default one."""
+    from wavemel.inference.models import find_model
+
+    if model is not None and Path(model).exists():
+        return Path(model)
+    graph = find_model(model).graph
+    return graph.parent if graph.name == "model.onnx" else graph
+
+
 def _load(path: Path) -> Checkpoint:
     """Load a model that has gradients; say so where one has none."""
     from wavemel.checkpoint import load_checkpoint
@@ -170,7 +179,7 @@ def _load(path: Path) -> Checkpoint:
     weighted = (path / "model.safetensors").is_file() or (path / "best.safetensors").is_file()
     if exported and not weighted:
         raise ModelError(
-            f"{path} is an exported model, which has no gradients to explain it by: "
+            f"{path} is an exported model without weights, which has no gradients to explain it by: "
             "give the run folder that it was made from"
         )
     return load_checkpoint(path)

@@ -139,7 +139,7 @@ def _pair_words(c: Confusions, pair: Pair) -> str:
     a, b = pair.genres
     parts = [
         f"{x} is taken for {y} {pair.count(x):,} times ({percent(pair.count(x) / c.of(x))} of {x})"
-        for x, y in ((a, b), (b, a))
+        for x, y in sorted(((a, b), (b, a)), key=lambda way: -pair.count(way[0]))
         if pair.count(x)
     ]
     return ", ".join(parts).replace(" 1 times", " once")
