@@ -74,15 +74,18 @@ def takes_any_length(model: GenreModel, samples: int) -> bool:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the exporter's notes on its own workings off the terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    # The second one tells, with a traceback, what it cannot simplify of lengths that may vary.
+    names = ("torch.onnx", "torch.fx.experimental.symbolic_shapes")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for name, level in levels.items():
+                logging.getLogger(name).setLevel(level)
 
 
 def quantise(path: Path) -> None:

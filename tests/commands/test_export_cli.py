@@ -1,0 +1,74 @@
+"""`wavemel export` as typed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from tiny_model import save_run
+
+from wavemel.commands import main as program
+from wavemel.inference.models import find_model
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    for filters in (4, 6):
+        save_run(folder / f"mel{filters}", {"name": "mel", "filters": filters, "dense": [8]})
+    return [folder / "mel4", folder / "mel6"]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, tmp_path: Path):
+    """Run the program as its script does; return exit code, standard output and error."""
+    monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path / "models"))
+
+    def run(*words: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["wavemel", *map(str, words)])
+        with pytest.raises(SystemExit) as exit_:
+            program.main()
+        out, err = capsys.readouterr()
+        return int(exit_.value.code or 0), out, err
+
+    return run
+
+
+def test_several_runs_become_one_model(call, runs: list[Path], tmp_path: Path) -> None:
+    words = ("export", *runs, "--name", "both", "--weights", "--licence", "CC0-1.0")
+    code, out, err = call(*words, "--data-licence", "none, it is noise", "--note", "of noise")
+    assert code == 0, err
+    assert "largest difference by float16 weights: " in out
+    assert "largest difference from torch: " in out
+    assert "next: wavemel classify PATH... --model both\n" in out
+    assert {p.name for p in (tmp_path / "models" / "both").iterdir()} == {
+        "model.onnx",
+        "model.json",
+        "model.safetensors",
+        "README.md",
+    }
+    about = find_model("both").description.about
+    assert len(about["members"]) == 2
+    assert about["data"]["licence"] == "none, it is noise"
+    assert about["notes"] == ["random weights", "of noise"]
+    assert "noise" in call("models", "show", "both")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--front-end", "above"), "--front-end must be beside or inside"),
+        (("--card-from", "nosuch.json", "--name", "m"), "nosuch.json is missing"),
+        (("--calibration", "nosuch.json", "--name", "m"), "nosuch.json is missing"),
+        ((), "give it a --name"),
+    ],
+)
+def test_mistakes_get_one_sentence(
+    words: tuple[str, ...], sentence: str, call, runs: list[Path], tmp_path: Path
+) -> None:
+    code, _, err = call("export", *runs, *words)
+    assert code == 2
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.glob("models/*")) == []
