@@ -14,6 +14,7 @@ from tiny_runs import NETWORKS, tiny
 
 from wavemel.audio.load import load
 from wavemel.checkpoint import Checkpoint, load_checkpoint
+from wavemel.ensemble import Ensemble
 from wavemel.errors import AudioError, ConfigError, ModelError
 from wavemel.evaluation.predict import predict
 from wavemel.explain.numbers import as_numbers, band_shares, over_time, summary, time_shares
@@ -133,7 +134,6 @@ def test_grad_cam_needs_a_convolutional_body(sound: Path) -> None:
 
 @pytest.mark.parametrize("method", ["integrated-gradients", "grad-cam"])
 def test_an_ensemble_is_explained_as_one(method: str, sound: Path) -> None:
-    Ensemble = pytest.importorskip("wavemel.ensemble").Ensemble
     both, mel = checkpoint("both"), checkpoint("mel")
     network = Ensemble([both.model.network, mel.model.network])
     front_end = FrontEnd(network.inputs, RATE, both.experiment.mel)
