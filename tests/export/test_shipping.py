@@ -264,7 +264,8 @@ def test_a_card_with_results(runs: Path, tmp_path: Path) -> None:
     assert front["library_name"] == "wavemel"
     assert front["pipeline_tag"] == "audio-classification"
     assert set(CLASSES) <= set(front["tags"])
-    assert "Top-1 0.667 (0.500 to 0.810) on 40 tracks of noise." in card
+    assert "Top-1 0.667 (0.500 to 0.810) on 40 tracks of noise in 2-fold cross-validation." in card
+    assert "not of the very weights in this folder" in card
     assert "| fold one | 20 | 0.650 (0.400 to 0.800) |" in card
     assert "- jazz is taken for folk: 8 of 14" in card
     assert "- least often found: jazz (recall 0.25)" in card

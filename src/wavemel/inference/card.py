@@ -107,7 +107,7 @@ def _summary(model: ModelDescription) -> str:
     if "top1" in figures:
         said.append(
             f"Top-1 {_with_interval(figures, 'top1')} on {figures['n']} {figures['level']}s of "
-            f"{figures['data']}."
+            f"{figures['data']}{_crossed(figures)}."
         )
     return " ".join(said)
 
@@ -158,18 +158,24 @@ def _figures(found: dict[str, Any]) -> str:
     of = f"{found['n']} {found['level']}s"
     if found.get("n_groups"):
         of += f" by {found['n_groups']} artists"
+    seeds = found["seeds"]
     text = [
-        f"Of `{found['model']}` on {found['data']}: {of}, {_count(found['folds'], 'fold')}, "
-        f"seeds {_listed(map(str, found['seeds']))}; 95 % intervals over artists where they are "
-        "known."
+        f"Of `{found['model']}` on {found['data']}: {of}{_crossed(found)}, "
+        f"seed{'' if len(seeds) == 1 else 's'} {_listed(map(str, seeds))}; 95 % intervals over "
+        "artists where they are known."
     ]
+    if found["folds"] > 1:
+        text.append(
+            "They are figures of the recipe: of models that were each asked about tracks they had "
+            "not heard, not of the very weights in this folder."
+        )
     labels = {
         "top1": "top-1",
         "macro_precision": "precision (mean over genres)",
         "macro_recall": "recall (mean over genres)",
         "macro_f1": "F1 (mean over genres)",
         "log_loss": "log loss (nats)",
-        "ece": "calibration error before calibration",
+        "ece": "expected calibration error",
     }
     rows = [(label, _with_interval(found, key)) for key, label in labels.items() if key in found]
     text.append(_table(("figure", "value"), rows))
@@ -267,8 +273,8 @@ def _with_interval(figures: dict[str, Any], key: str) -> str:
     )
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}" + ("" if n == 1 else "s")
+def _crossed(figures: dict[str, Any]) -> str:
+    return f" in {figures['folds']}-fold cross-validation" if figures["folds"] > 1 else ""
 
 
 def _listed(names: Any) -> str:

@@ -72,7 +72,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
         raise ModelError(f"there is no model at {name}")
     raise ModelError(
         f"there is no model called {name!r}{suggest(name, known) if known else ''}: "
-        "make one with 'wavemel export RUN --name NAME', or give the path of an exported one"
+        "make one with 'wavemel export RUN --name NAME', fetch one with "
+        "'wavemel models pull OWNER/NAME', or give the path of an exported one"
     )
 
 
