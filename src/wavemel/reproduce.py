@@ -21,6 +21,7 @@ from wavemel.comparison import Entry, compare
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice, cross_validation
+from wavemel.data.table import Corpus
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
 from wavemel.experiment import Experiment, config_set, load_experiment
@@ -55,10 +56,45 @@ class Plan:
     cache: bool = True
     workers: int | None = None
     command: str = "wavemel reproduce"
+    #: Name the seed in a run's folder also where there is one, so that more can join later.
+    name_seeds: bool = False
 
 
 def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
     """Train, evaluate and compare; write the report into ``plan.to`` and return the results.
+
+    Raises
+    ------
+    WavemelError
+        The data or a config do not hold, or ``plan.to`` holds other work.
+    """
+    work = open_plan(plan)
+    corpus, datasets = work.corpus, work.datasets
+    runs = train_all(work, plan, hardware)
+    results = compare(
+        runs,
+        title=f"{', '.join(e.name for e in work.experiments)} on {corpus.name}",
+        command=plan.command,
+        config_set=plan.configs,
+        baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
+    )
+    if plan.baselines:
+        results["data"]["notes"].append(BASELINE_NOTE)
+    write_report(results, plan.to)
+    return results
+
+
+@dataclass(frozen=True)
+class Work:
+    """A plan, opened: its experiments, and its data split in every way that is asked for."""
+
+    experiments: list[Experiment]
+    corpus: Corpus
+    datasets: list[Dataset]
+
+
+def open_plan(plan: Plan) -> Work:
+    """Read a plan's configs, scan and split its data, and prepare its folder.
 
     Raises
     ------
@@ -76,28 +112,29 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
     choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
     datasets = [split_dataset(corpus, choice) for choice in choices]
     _check_folder(plan.to)
+    return Work(experiments, corpus, datasets)
 
+
+def train_all(
+    work: Work, plan: Plan, hardware: Hardware | None = None, only: tuple[str, ...] = ()
+) -> list[Path]:
+    """Train every config on every fold with every seed, where it is not done; return the run folders.
+
+    ``only`` names the configs to train; all by default.
+    """
     runs = []
     for seed in plan.seeds:
-        for fold, data in enumerate(datasets):
+        for fold, data in enumerate(work.datasets):
             log.info("%s", data.about()["leak"])
-            for experiment in experiments:
+            for experiment in work.experiments:
+                if only and experiment.name not in only:
+                    continue
                 name = experiment.name
-                name += f"-fold{fold}" if len(datasets) > 1 else ""
-                name += f"-seed{seed}" if len(plan.seeds) > 1 else ""
+                name += f"-fold{fold}" if len(work.datasets) > 1 else ""
+                name += f"-seed{seed}" if plan.name_seeds or len(plan.seeds) > 1 else ""
                 seeded = _with_branches(replace(experiment, seed=seed), plan.to, name)
                 runs.append(_run(seeded, data, plan, plan.to / "runs" / name, hardware))
-    results = compare(
-        runs,
-        title=f"{', '.join(e.name for e in experiments)} on {corpus.name}",
-        command=plan.command,
-        config_set=plan.configs,
-        baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
-    )
-    if plan.baselines:
-        results["data"]["notes"].append(BASELINE_NOTE)
-    write_report(results, plan.to)
-    return results
+    return runs
 
 
 def _run(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wavemel.errors import MissingExtraError
+from wavemel.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from wavemel.data.splits import SplitChoice
@@ -102,6 +102,22 @@ def split_choice(how: str, seed: int, test_fold: int | None, validate: bool = Tr
     from wavemel.data.splits import SplitChoice
 
     return SplitChoice(how=how, seed=seed, test_fold=test_fold, validate=validate)
+
+
+def seed_numbers(seeds: str) -> tuple[int, ...]:
+    """Return the seeds that an option lists; raise ConfigError where they are no numbers."""
+    try:
+        return tuple(int(s) for s in seeds.split(","))
+    except ValueError as error:
+        raise ConfigError(
+            f"--seeds {seeds!r} must be whole numbers, separated by commas"
+        ) from error
+
+
+def short_name(data: str) -> str:
+    """Return what of DATA names a folder of reports."""
+    name = Path(data).stem if Path(data).suffix else Path(data).name
+    return name.replace(":", "-")
 
 
 def this_command() -> str:

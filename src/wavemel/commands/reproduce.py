@@ -57,28 +57,20 @@ def reproduce(
     """
     o.need_training()
     from wavemel.commands.evaluate import print_results
-    from wavemel.errors import ConfigError
     from wavemel.reproduce import Plan
     from wavemel.reproduce import reproduce as run_plan
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     demo = data.split(":")[0] == "demo"
     chosen = config_set or ("demo" if demo else "paper")
-    try:
-        numbers = tuple(int(s) for s in seeds.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            f"--seeds {seeds!r} must be whole numbers, separated by commas"
-        ) from error
-    name = Path(data).stem if Path(data).suffix else Path(data).name
-    folder = to or Path("reports") / f"{name.replace(':', '-')}-{Path(chosen).name}"
+    folder = to or Path("reports") / f"{o.short_name(data)}-{Path(chosen).name}"
     plan = Plan(
         data=data,
         configs=chosen,
         to=folder,
         split=o.split_choice(split, split_seed, test_fold, validate),
         folds="all" if cross_validate else "one",
-        seeds=numbers,
+        seeds=o.seed_numbers(seeds),
         changes=tuple(changes or ()),
         baselines=tuple(b for b in baselines.split(",") if b),
         cache=not no_cache,

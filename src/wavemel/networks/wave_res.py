@@ -24,9 +24,9 @@ class WaveResConfig:
     """
 
     classes: int = 8
-    filters: tuple[int, ...] = (32, 64, 96, 128)
-    kernel: int = 31
-    stride: int = 10
+    filters: tuple[int, ...] = (24, 48, 64, 96)
+    kernel: int = 33
+    stride: int = 16
     unit_kernel: int = 3
     pool: int = 4
     dense: tuple[int, ...] = ()
@@ -53,7 +53,7 @@ class WaveRes(GenreNetwork):
     networks for music auto-tagging using raw waveforms", SMC 2017) in the
     residual form of Allamy & Koerich, "1D CNN architectures for music genre
     classification", SSCI 2021: a strided first convolution, residual units
-    with max pooling. Its first convolution spans 2 ms and steps .6 ms at 16 kHz, not three
+    with max pooling. Its first convolution spans 2 ms and steps 1 ms at 16 kHz, not three
     samples, which makes it ten times as cheap. Features are statistics of every level, as in `MelRes`.
     """
 

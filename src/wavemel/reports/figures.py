@@ -52,7 +52,7 @@ def curves(results: dict[str, Any], key: str) -> Figure:
     key : ``"training_loss"``, ``"validation_loss"`` or ``"validation_top1"``.
     """
     models = [m for m in results["models"] if m["history"]]
-    figure, axes = _figure(4.3, 3.4)
+    figure, axes = empty_figure(4.3, 3.4)
     look = styles([m["name"] for m in results["models"] if m["kind"] == "network"])
     low = high = None
     for model in models:
@@ -117,7 +117,7 @@ def confusion(model: dict[str, Any], colour: str = SERIES[0]) -> Figure:
     classes = model["classes"]
     k = len(classes)
     side = max(3.4, 0.4 * k + 1.9)
-    figure, axes = _figure(side + 0.3, side)
+    figure, axes = empty_figure(side + 0.3, side)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 9.5 if k <= 10 else 7.5
     for i in range(k):
@@ -154,7 +154,7 @@ def confusion(model: dict[str, Any], colour: str = SERIES[0]) -> Figure:
 def per_class(models: Sequence[dict[str, Any]]) -> Figure:
     """Draw every model's F1 by genre as a dot plot."""
     classes = models[0]["classes"]
-    figure, axes = _figure(6.4, 0.42 * len(classes) + 1.5)
+    figure, axes = empty_figure(6.4, 0.42 * len(classes) + 1.5)
     look = styles([m["name"] for m in models])
     for i, model in enumerate(models):
         style = look[model["name"]]
@@ -181,7 +181,7 @@ def per_class(models: Sequence[dict[str, Any]]) -> Figure:
 
 def reliability(models: Sequence[dict[str, Any]]) -> Figure:
     """Draw how often each model is right at the confidence it states."""
-    figure, axes = _figure(4.6, 4.8)
+    figure, axes = empty_figure(4.6, 4.8)
     look = styles([m["name"] for m in models])
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle=(0, (2, 2)))
     for model in models:
@@ -210,7 +210,7 @@ def coverage(curves: Sequence[dict[str, Any]]) -> Figure:
     ----------
     curves : ``name``, ``curve`` and ``unsure`` of each model, as calibration returns them.
     """
-    figure, axes = _figure(4.6, 4.8)
+    figure, axes = empty_figure(4.6, 4.8)
     look = styles([c["name"] for c in curves])
     for found in curves:
         style = {**look[found["name"]], "marker": ""}
@@ -279,7 +279,7 @@ def _reference(axes: Axes, value: float, text: str) -> None:
     )
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+def empty_figure(width: float, height: float) -> tuple[Figure, Axes]:
     """Return an empty figure in the house's look; no global state of matplotlib is touched."""
     figure = Figure(figsize=(width, height), facecolor=PAPER, layout="constrained")
     axes = figure.add_subplot()

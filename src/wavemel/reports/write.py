@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wavemel.reports.content import make_document
+from wavemel.reports.document import Document
 from wavemel.reports.html import render_html
 from wavemel.reports.markdown import render_markdown
 from wavemel.reports.results import check_results
@@ -35,11 +36,15 @@ def write_report(results: dict[str, Any], folder: Path) -> list[Path]:
         A key is missing or holds something else than it should.
     """
     plain: dict[str, Any] = dict(check_results(results))
-    document = make_document(plain)
+    return write_document(make_document(plain), plain, folder)
+
+
+def write_document(document: Document, data: dict[str, Any], folder: Path) -> list[Path]:
+    """Write a report's parts as pages and figures, and ``data`` as ``results.json``; see `write_report`."""
     texts = {
         "report.html": render_html(document),
         "report.md": render_markdown(document),
-        "results.json": json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "results.json": json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
         **{f"figures/{chart.name}.svg": chart.svg for chart in document.charts()},
     }
     folder.mkdir(parents=True, exist_ok=True)

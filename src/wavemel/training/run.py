@@ -37,10 +37,12 @@ from wavemel.errors import ConfigError, MissingExtraError, ModelError
 from wavemel.experiment import Experiment, make_experiment
 from wavemel.features.augment import make_augmentations
 from wavemel.machine import describe_machine
+from wavemel.networks.encoder import PINNED
 from wavemel.runtime import keep_freed_memory, resolve_precision
 from wavemel.training.callbacks import History, KeepBest
 from wavemel.training.dataset import Dataset, stores
-from wavemel.training.loader import Chunks, ClipLoader
+from wavemel.training.encoder import embedding_stores, embeds, open_encoder
+from wavemel.training.loader import Chunks, ClipLoader, Store
 from wavemel.training.task import GenreTask
 
 log = logging.getLogger(__name__)
@@ -85,7 +87,8 @@ def train(
     Raises
     ------
     ModelError
-        The folder holds another run, or there is nothing to resume.
+        The folder holds another run, or there is nothing to resume; or the encoder that the
+        network stands on cannot be loaded.
     """
     hardware = hardware or Hardware()
     keep_freed_memory()
@@ -93,8 +96,22 @@ def train(
     settings = experiment.training
     training, validation = data.part("training"), data.part("validation")
     _check_validation(experiment, len(validation))
+    embedder = None
+    if embeds(experiment):
+        # Before all else: a run is of one encoder exactly, also when it is resumed.
+        experiment, embedder = open_encoder(experiment)
     last = _open_folder(folder, experiment, data, resume)
-    train_store, validation_store = stores(data, experiment, cache=cache)
+    train_store: Store
+    validation_store: Store
+    if embedder is None:
+        train_store, validation_store = stores(data, experiment, cache=cache)
+    else:
+        device = _device(hardware.accelerator)
+        train_store, validation_store = embedding_stores(
+            data, experiment, embedder, cache=cache, device=device
+        )
+        # All that is needed of it is in the stores.
+        del embedder
 
     augmentations = make_augmentations(experiment.augment)
     ahead, audio = augmentations.ahead, experiment.audio
@@ -214,14 +231,19 @@ def _open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bo
 
 
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
-    """Return the dotted names of what differs from a run's own description, epochs and patience aside."""
+    """Return the dotted names of what differs from a run's own description, epochs and patience aside.
+
+    So is what the run itself has found out of its encoder, where ``experiment`` leaves it open.
+    """
     # Through the description's own type: a setting that is newer than the run has its default.
-    saved = _flat(_plain(make_experiment(read_experiment(folder), str(folder)).as_dict()))
-    wanted = _flat(_plain(experiment.as_dict()))
+    saved = flat_settings(make_experiment(read_experiment(folder), str(folder)))
+    wanted = flat_settings(experiment)
     free = {"training.epochs", "training.patience"}
     if experiment.training.schedule != "constant":
         # Another number of epochs would be another learning rate in every step so far.
         free.discard("training.epochs")
+    if "encoder" in experiment.network:
+        free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
     keys = (saved.keys() | wanted.keys()) - free
     return sorted(k for k in keys if saved.get(k) != wanted.get(k))
 
@@ -235,6 +257,11 @@ def read_experiment(folder: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise ModelError(f"{folder / 'experiment.yaml'} is no description of an experiment")
     return tree
+
+
+def flat_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return a description as dotted names and plain values."""
+    return _flat(_plain(experiment.as_dict()))
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -265,9 +292,7 @@ def _trainer(
     experiment: Experiment, folder: Path, hardware: Hardware, callbacks: list[Callback]
 ) -> L.Trainer:
     settings = experiment.training
-    device = hardware.accelerator
-    if device in ("auto", "gpu"):
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device(hardware.accelerator)
     precision = resolve_precision(settings.precision, device)
     if settings.patience is not None:
         figure = "validation_loss" if settings.select == "last" else settings.select
@@ -302,6 +327,13 @@ def _trainer(
         use_distributed_sampler=False,
         log_every_n_steps=1,
     )
+
+
+def _device(accelerator: str) -> str:
+    """Return torch's name of the device that an accelerator of Lightning's means."""
+    if accelerator in ("auto", "gpu"):
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return accelerator
 
 
 def _strategy(head_epochs: int, device: str, hardware: Hardware) -> str:

@@ -1,0 +1,217 @@
+"""What each part of a recipe is worth: every config of a folder, trained, and set against one of them.
+
+The folder of configs is the table. Runs are evaluated on their validation
+clips, so that choosing parts by the table leaves the test clips unseen.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from wavemel.checkpoint import read_json
+from wavemel.errors import ConfigError, DataError
+from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
+from wavemel.evaluation.metrics import log_losses
+from wavemel.evaluation.paired import sign_flip
+from wavemel.evaluation.runs import Tracks, evaluate_run, run_predictions, tracks
+from wavemel.experiment import Experiment
+from wavemel.machine import describe_machine
+from wavemel.registry import suggest
+from wavemel.reproduce import Plan, open_plan, train_all
+from wavemel.training.run import Hardware, flat_settings
+
+#: The split that a table is made of.
+SPLIT = "validation"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one config answers for every clip, its seeds side by side: rows in one order for all.
+
+    ``right`` and ``loss`` (nats) are means over seeds, (n,).
+    """
+
+    seeds: tuple[int, ...]
+    runs: int
+    paths: tuple[str, ...]
+    artists: tuple[str, ...]
+    right: FloatArray
+    loss: FloatArray
+    training_top1: float | None
+    seconds: float
+
+
+def ablate(
+    plan: Plan,
+    reference: str = "full",
+    rows: tuple[str, ...] = (),
+    hardware: Hardware | None = None,
+    *,
+    gaps: bool = False,
+) -> dict[str, Any]:
+    """Train what is missing, and return the table.
+
+    Parameters
+    ----------
+    plan : data, folder of configs, seeds, folds.
+    reference : name of the config that the others are compared with.
+    rows : names of the configs to train now; all by default. The table holds
+        whatever is finished in the plan's folder, so that rows that matter
+        can be given more seeds later.
+    hardware : where to train.
+    gaps : also ask each network about the clips that it learnt from (takes longer than validation).
+
+    Raises
+    ------
+    ConfigError
+        The folder has no such config.
+    DataError
+        The reference has no finished runs, or two configs were validated on other clips.
+    """
+    work = open_plan(plan)
+    names = [experiment.name for experiment in work.experiments]
+    for name in (reference, *rows):
+        if name not in names:
+            raise ConfigError(f"{plan.configs} has no config {name!r}{suggest(name, names)}")
+    train_all(work, plan, hardware, only=rows)
+    classes = work.datasets[0].classes
+    answers = {
+        name: found
+        for name in names
+        if (found := _answers(plan, name, len(work.datasets), classes, gaps)) is not None
+    }
+    if reference not in answers:
+        raise DataError(f"{reference!r}, which all rows are compared with, has no finished runs")
+    base = next(e for e in work.experiments if e.name == reference)
+    table = [
+        {
+            "name": name,
+            "changes": _changes(base, experiment) if name != reference else [],
+            **_figures(answers[name]),
+            **({} if name == reference else _against(answers[name], answers[reference])),
+        }
+        for name, experiment in zip(names, work.experiments, strict=True)
+        if name in answers
+    ]
+    return {
+        "format": 1,
+        "title": f"What each part of {reference!r} is worth on {work.corpus.name}",
+        "command": plan.command,
+        "config_set": plan.configs,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data": work.corpus.name,
+        "split": SPLIT,
+        "folds": len(work.datasets),
+        "clips": len(answers[reference].paths),
+        "artists": len(set(answers[reference].artists)),
+        "reference": reference,
+        "machine": describe_machine(),
+        "seconds": round(sum(a.seconds for a in answers.values()), 1),
+        "rows": table,
+    }
+
+
+def _answers(
+    plan: Plan, name: str, folds: int, classes: tuple[str, ...], gaps: bool
+) -> Answers | None:
+    """Return a config's answers from those of its seeds that are finished in every fold."""
+    by_seed: dict[int, list[Path]] = defaultdict(list)
+    for about in sorted((plan.to / "runs").glob("*/run.json")):
+        facts = read_json(about)
+        if facts["name"] == name and facts.get("finished"):
+            by_seed[facts["seed"]].append(about.parent)
+    complete = {seed: runs for seed, runs in sorted(by_seed.items()) if len(runs) == folds}
+    if not complete:
+        return None
+    made: list[Tracks] = []
+    shown: list[float] = []
+    seconds = 0.0
+    for runs in complete.values():
+        for run in runs:
+            evaluate_run(run, SPLIT)
+            if gaps:
+                shown.append(evaluate_run(run, "training")["track"]["top1"])
+            seconds += read_json(run / "run.json")["seconds"]
+        pooled = pd.concat([run_predictions(run, SPLIT) for run in runs], ignore_index=True)
+        made.append(tracks(pooled, classes, "track"))
+    first = made[0]
+    if any(list(t.paths) != list(first.paths) for t in made):
+        raise DataError(f"the seeds of {name!r} were validated on different clips")
+    right = np.mean([t.probabilities.argmax(1) == t.truth for t in made], axis=0)
+    loss = np.mean([log_losses(t.truth, t.probabilities) for t in made], axis=0)
+    return Answers(
+        seeds=tuple(complete),
+        runs=len(complete) * folds,
+        paths=tuple(first.paths),
+        artists=tuple(map(str, first.artists)),
+        right=right,
+        loss=loss,
+        training_top1=float(np.mean(shown)) if shown else None,
+        seconds=seconds,
+    )
+
+
+def _figures(answers: Answers) -> dict[str, Any]:
+    """Return means over clips and seeds, with intervals over artists."""
+
+    def means(sums: FloatArray) -> dict[str, FloatArray]:
+        return {"top1": sums[:, 0] / sums[:, 2], "log_loss": sums[:, 1] / sums[:, 2]}
+
+    values = np.column_stack([answers.right, answers.loss, np.ones(len(answers.right))])
+    intervals = bootstrap(values, answers.artists, means)
+    return {
+        "seeds": list(answers.seeds),
+        "runs": answers.runs,
+        "top1": float(answers.right.mean()),
+        "top1_ci95": intervals["top1"],
+        "log_loss": float(answers.loss.mean()),
+        "log_loss_ci95": intervals["log_loss"],
+        "training_top1": answers.training_top1,
+        "seconds": round(answers.seconds, 1),
+    }
+
+
+def _against(answers: Answers, reference: Answers) -> dict[str, Any]:
+    """Return the difference to the reference, paired by clip."""
+    if answers.paths != reference.paths:
+        raise DataError("two configs were validated on different clips and cannot be compared")
+    difference = np.column_stack(
+        [
+            answers.right - reference.right,
+            answers.loss - reference.loss,
+            np.ones(len(answers.right)),
+        ]
+    )
+
+    def means(sums: FloatArray) -> dict[str, FloatArray]:
+        return {"top1": sums[:, 0] / sums[:, 2], "log_loss": sums[:, 1] / sums[:, 2]}
+
+    intervals = bootstrap(difference, reference.artists, means)
+    summed = group_sums(difference[:, :2], group_numbers(reference.artists, len(difference)))
+    return {
+        "difference": float(difference[:, 0].mean()),
+        "difference_ci95": intervals["top1"],
+        "permutation_p": sign_flip(summed[:, 0]),
+        "loss_difference": float(difference[:, 1].mean()),
+        "loss_difference_ci95": intervals["log_loss"],
+        "loss_permutation_p": sign_flip(summed[:, 1]),
+    }
+
+
+def _changes(base: Experiment, other: Experiment) -> list[str]:
+    """Return what a config changes, as ``key: value (not base's value)``."""
+    one, two = flat_settings(base), flat_settings(other)
+    keys = sorted((one.keys() | two.keys()) - {"name", "seed"})
+    return [
+        f"{key}: {json.dumps(two.get(key))} (not {json.dumps(one.get(key))})"
+        for key in keys
+        if one.get(key) != two.get(key)
+    ]

@@ -1,0 +1,137 @@
+"""The ablation table: what it compares, what it leaves unseen, how it grows."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_runs import QUIET, TINY
+
+from wavemel.ablation import Answers, _against, _figures, ablate
+from wavemel.data.splits import SplitChoice
+from wavemel.errors import ConfigError, DataError
+from wavemel.reports.ablation import ablation_document
+from wavemel.reports.write import write_document
+from wavemel.reproduce import Plan
+
+
+def answers(right: list[float], artists: list[str], **changes) -> Answers:
+    n = len(right)
+    values = {
+        "seeds": (0,),
+        "runs": 1,
+        "paths": tuple(map(str, range(n))),
+        "artists": tuple(artists),
+        "right": np.array(right, float),
+        "loss": 1 - np.array(right, float),
+        "training_top1": 0.9,
+        "seconds": 1.0,
+    }
+    return Answers(**{**values, **changes})
+
+
+def test_figures_are_means_over_clips_and_seeds() -> None:
+    found = _figures(answers([1, 0.5, 0, 0.5], ["a", "a", "b", "c"]))
+    assert found["top1"] == 0.5
+    low, high = found["top1_ci95"]
+    assert 0 <= low < 0.5 < high <= 1
+
+
+def test_differences_are_paired_by_clip_and_drawn_by_artist() -> None:
+    rng = np.random.default_rng(0)
+    artists = [f"artist {i // 4}" for i in range(160)]
+    base = rng.random(160) < 0.6
+    # Worse on every fourth clip, whoever made it.
+    worse = base & (np.arange(160) % 4 != 0)
+    found = _against(answers(worse.tolist(), artists), answers(base.tolist(), artists))
+    assert found["difference"] == pytest.approx((worse.sum() - base.sum()) / 160)
+    assert found["difference_ci95"][1] < 0
+    assert found["permutation_p"] < 0.01
+    same = _against(answers(base.tolist(), artists), answers(base.tolist(), artists))
+    assert (same["difference"], same["permutation_p"]) == (0.0, 1.0)
+    with pytest.raises(DataError, match="different clips"):
+        _against(answers([1.0], ["a"]), answers([1.0, 0.0], ["a", "b"]))
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    import yaml
+
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    tree = {**TINY, "network": {"name": "mel", "filters": 4, "dense": [8]}, "augment": {}}
+    del tree["name"]
+    tree["training"] = {**TINY["training"], "epochs": 1}
+    (folder / "full.yaml").write_text(yaml.safe_dump(tree))
+    (folder / "minus-filters.yaml").write_text("base: full.yaml\nnetwork: {filters: 2}\n")
+    return folder
+
+
+def plan_of(configs: Path, to: Path, **changes) -> Plan:
+    values = {
+        "data": "demo:clips=40,seconds=2,rate=8000",
+        "configs": str(configs),
+        "to": to,
+        "split": SplitChoice(),
+        "workers": 0,
+        "name_seeds": True,
+    }
+    return Plan(**{**values, **changes})
+
+
+def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> None:
+    to = tmp_path / "table"
+    results = ablate(plan_of(configs, to), hardware=QUIET, gaps=True)
+    full, minus = results["rows"]
+    assert (full["name"], minus["name"]) == ("full", "minus-filters")
+    assert minus["changes"] == ["network.filters: 2 (not 4)"]
+    assert full["changes"] == []
+    assert "difference" not in full
+    assert minus["difference"] == pytest.approx(minus["top1"] - full["top1"])
+    assert results["split"] == "validation"
+    # No test clip was looked at.
+    assert not list(to.glob("runs/*/*-test.*"))
+    assert all(0 <= row["training_top1"] <= 1 for row in results["rows"])
+
+    # Another seed of one row: the others stay, and nothing is trained again.
+    before = {p: p.stat().st_mtime_ns for p in to.glob("runs/*/best.safetensors")}
+    more = ablate(plan_of(configs, to, seeds=(0, 1)), rows=("full",), hardware=QUIET)
+    assert [row["seeds"] for row in more["rows"]] == [[0, 1], [0]]
+    assert all(p.stat().st_mtime_ns == at for p, at in before.items())
+
+    written = write_document(ablation_document(more), more, to)
+    page = (to / "report.md").read_text()
+    assert "minus-filters" in page
+    assert "network.filters: 2 (not 4)" in page
+    assert (to / "figures" / "ablation.svg") in written
+
+
+def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no config 'ful'.*did you mean 'full'"):
+        ablate(plan_of(configs, tmp_path / "a"), reference="ful", hardware=QUIET)
+    with pytest.raises(DataError, match=r"'full'.*no finished runs"):
+        ablate(plan_of(configs, tmp_path / "b"), rows=("minus-filters",), hardware=QUIET)
+
+
+def test_every_shipped_row_changes_one_part() -> None:
+    """`minus-X` differs from `full` where `plus-X` differs from `plain`, and nowhere else."""
+    from wavemel.experiment import config_set, load_experiment
+    from wavemel.training.run import flat_settings
+
+    experiments = {e.name: flat_settings(e) for e in map(load_experiment, config_set("ablation"))}
+
+    def differs(one: str, other: str) -> set[str]:
+        a, b = experiments[one], experiments[other]
+        return {k for k in a.keys() | b.keys() if a.get(k) != b.get(k)} - {"name"}
+
+    parts = {name.removeprefix("minus-") for name in experiments if name.startswith("minus-")}
+    assert parts == {n.removeprefix("plus-") for n in experiments if n.startswith("plus-")}
+    assert len(parts) >= 8
+    together: set[str] = set()
+    for part in parts:
+        taken = differs("full", f"minus-{part}")
+        added = differs("plain", f"plus-{part}")
+        assert taken, part
+        assert taken == added, part
+        assert not together & taken, part
+        together |= taken
+    assert together == differs("full", "plain")
