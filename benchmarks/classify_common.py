@@ -18,7 +18,7 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-def arguments(doc: str, name: str, *, music: str = "files and folders") -> argparse.ArgumentParser:
+def arguments(doc: str, name: str, *, music: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options that all have."""
     parser = argparse.ArgumentParser(description=doc.split("\n", 1)[0])
     parser.add_argument(
@@ -27,7 +27,8 @@ def arguments(doc: str, name: str, *, music: str = "files and folders") -> argpa
         help="name or path of an exported model [default: the one of 'wavemel classify']",
     )
     parser.add_argument("--run", type=Path, help="run folder to export, in place of --model")
-    parser.add_argument("--music", type=Path, nargs="+", required=True, help=music)
+    if music is not None:
+        parser.add_argument("--music", type=Path, nargs="+", required=True, help=music)
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json")
     return parser
 
