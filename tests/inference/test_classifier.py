@@ -2,6 +2,8 @@
 
 import io
 import json
+import tracemalloc
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +91,40 @@ def long_track(levels: np.ndarray) -> np.ndarray:
     """Two minutes of a square wave whose level, and so its probability, is known."""
     square = np.sign(np.sin(np.arange(120 * RATE) / 5)).astype(np.float32)
     return square * np.repeat(levels, len(square) // len(levels)).astype(np.float32)
+
+
+class EndlessNoise:
+    """A decoder's interface to an hour of noise that is made as it is read."""
+
+    rate = RATE
+    channels = 1
+    announced = 3600 * RATE
+    complete = True
+    replaced = 0
+
+    def seek(self, frame: int) -> int:
+        return frame
+
+    def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
+        rng = np.random.default_rng(0)
+        for _ in range((frames or self.announced) // RATE):
+            yield 0.1 * rng.standard_normal(RATE, dtype=np.float32)
+
+    def close(self) -> None:
+        pass
+
+
+def test_memory_does_not_grow_with_the_track(classifier: Classifier) -> None:
+    tracemalloc.start()
+    try:
+        ask = File2Result(CountingNetwork(classifier), Reading(whole=True))
+        result = ask.stream(EndlessNoise(), "x")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(result.timeline) == 2 * 3600 - 1
+    assert result.seconds_read == 3600
+    assert peak < 3600 * RATE * 4 / 8  # of its samples; the timeline is most of it
 
 
 def test_a_steady_track_needs_few_windows(classifier: Classifier) -> None:
