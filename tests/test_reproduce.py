@@ -271,3 +271,50 @@ def test_mistakes_get_one_sentence_and_exit_code_2(arguments: list[str], sentenc
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path / "cache"))
+    configs = write_configs(tmp_path / "configs", "wave", "mel")
+    plan = Plan(
+        DATA,
+        str(configs),
+        tmp_path / "report",
+        SplitChoice(),
+        seeds=(0, 1),
+        ensemble=True,
+        gaps=True,
+        workers=0,
+    )
+    found = reproduce(plan, QUIET)
+    models = {m["name"]: m for m in found["models"]}
+    assert set(models) == {
+        "wave (seed 0)", "wave (seed 1)", "mel (seed 0)", "mel (seed 1)",
+        "wave, 2 seeds averaged", "mel, 2 seeds averaged", "all networks averaged",
+        "svm on MFCC statistics",
+    }  # fmt: skip
+    # The ensemble is the mean of its members' probabilities, by hand.
+    runs = [tmp_path / "report" / "runs" / f"mel-seed{seed}" for seed in (0, 1)]
+    members = [tracks(run_predictions(run), _classes(found), "track") for run in runs]
+    mean = np.mean([m.probabilities for m in members], axis=0)
+    right = (mean.argmax(1) == members[0].truth).mean()
+    assert models["mel, 2 seeds averaged"]["track"]["top1"] == pytest.approx(right)
+    seeds = {row["name"]: row for row in found["over_seeds"]}
+    each = [models[f"mel (seed {seed})"]["track"]["top1"] for seed in (0, 1)]
+    assert seeds["mel"]["top1_each"] == pytest.approx(each)
+    # Seeds of one recipe are not set against each other.
+    rivals = {pair[side] for pair in found["track_pairs"] for side in "ab"}
+    assert rivals == {name for name in models if "(seed" not in name}
+    gap = models["mel (seed 0)"]["overfitting"]
+    asked = evaluate_run(runs[0], "training")["track"]["top1"]
+    assert gap["training_top1"] == pytest.approx(asked)
+    assert gap["gap"] == pytest.approx(asked - each[0])
+    page = (tmp_path / "report" / "report.md").read_text()
+    assert "Over seeds" in page
+    assert "Overfitting" in page
+
+
+def _classes(found: dict) -> tuple[str, ...]:
+    return tuple(found["models"][0]["classes"])

@@ -15,8 +15,10 @@ from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate_runs import calibrate_compared
+from wavemel.evaluation.overfitting import overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
+from wavemel.evaluation.seeds import average_predictions, over_seeds
 from wavemel.machine import describe_machine
 
 #: Name -> (predictions by window or clip, what else the results say of it).
@@ -32,12 +34,24 @@ def compare(
     split: str = "test",
     baselines: dict[str, Entry] | None = None,
     device: str = "cpu",
+    ensemble: bool = False,
+    gaps: bool = False,
 ) -> dict[str, Any]:
     """Evaluate runs and return ``results.json``'s content.
 
     Runs of one name are folds of one model where their test clips are
     disjoint: their predictions are pooled. Runs of one name and other seeds
     stand as rows of their own.
+
+    Parameters
+    ----------
+    runs : run folders.
+    title, command, config_set : what the report says of itself.
+    split : which clips.
+    baselines : predictions of other models on the same clips.
+    device : where to compute.
+    ensemble : add the averaged answers of the seeds of each network, and of all networks.
+    gaps : also ask every network about its own training clips.
 
     Raises
     ------
@@ -75,8 +89,21 @@ def compare(
             raise DataError(f"two runs called {name!r} share test clips: give them other names")
         facts = _model_facts(members) | _per_fold(members, found)
         facts["calibration"] = calibrate_compared([r for r, _ in members], split, device=device)
+        if gaps:
+            facts["overfitting"] = overfitting([r for r, _ in members], split, device=device)
         entries[name] = (pooled, facts)
+    by_name = _by_name(entries)
+    seeded = _over_seeds(entries, by_name, classes)
+    averaged = _ensembles(entries, by_name, classes) if ensemble else {}
+    entries.update(averaged)
     entries.update(baselines or {})
+    # Seeds of one recipe are not models to be set against each other, and their pairs are many.
+    in_averages = {m for members in by_name.values() if len(members) > 1 for m in members}
+    rivals = {
+        name: entry
+        for name, entry in entries.items()
+        if name not in (in_averages if averaged else ())
+    }
 
     tested = {name: frozenset(p["path"]) for name, (p, _) in entries.items()}
     if len(set(tested.values())) != 1:
@@ -96,8 +123,70 @@ def compare(
             | _levels(figures(predictions, classes), facts)
             for name, (predictions, facts) in entries.items()
         ],
-        "pairs": _pairs(entries, classes),
+        "over_seeds": seeded,
+        "pairs": _pairs(rivals, classes, "clip"),
+        "track_pairs": _pairs(rivals, classes, "track"),
     }
+
+
+def _by_name(entries: dict[str, Entry]) -> dict[str, list[str]]:
+    """Return the entries of each network's seeds, by the network's name."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, (_, facts) in entries.items():
+        found[facts["experiment"]["name"]].append(name)
+    return found
+
+
+def _over_seeds(
+    entries: dict[str, Entry], by_name: dict[str, list[str]], classes: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return top-1 of whole tracks over the seeds of each network that has several."""
+    return [
+        {
+            "name": name,
+            **over_seeds(
+                [tracks(entries[member][0], classes, "track") for member in members],
+                [entries[member][1]["seeds"][0] for member in members],
+            ),
+        }
+        for name, members in by_name.items()
+        if len(members) > 1
+    ]
+
+
+def _ensembles(
+    entries: dict[str, Entry], by_name: dict[str, list[str]], classes: tuple[str, ...]
+) -> dict[str, Entry]:
+    """Return the averaged answers of each network's seeds, and of all networks with all seeds."""
+    groups = {
+        f"{name}, {len(members)} seeds averaged": members
+        for name, members in by_name.items()
+        if len(members) > 1
+    }
+    if len(by_name) > 1:
+        groups["all networks averaged"] = list(entries)
+    made: dict[str, Entry] = {}
+    for title, members in groups.items():
+        facts = [entries[member][1] for member in members]
+        made[title] = (
+            average_predictions([entries[member][0] for member in members], classes),
+            {
+                **facts[0],
+                "network": None,
+                "experiment": None,
+                "seeds": sorted({seed for f in facts for seed in f["seeds"]}),
+                "parameters": sum(f["parameters"] for f in facts),
+                "epochs": None,
+                "best_epoch": [],
+                # Its members' time is counted with them.
+                "seconds": 0.0,
+                "history": [],
+                "calibration": None,
+                "overfitting": None,
+                "per_fold": [],
+            },
+        )
+    return made
 
 
 def _levels(found: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
@@ -160,12 +249,12 @@ def _data(abouts: list[dict[str, Any]], runs: list[Path]) -> dict[str, Any]:
     return data
 
 
-def _pairs(entries: dict[str, Entry], classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return a paired test at clip level for every two models, with Holm's correction."""
-    at_clip = {name: tracks(p, classes, "clip") for name, (p, _) in entries.items()}
+def _pairs(entries: dict[str, Entry], classes: tuple[str, ...], level: str) -> list[dict[str, Any]]:
+    """Return a paired test at clip or track level for every two models, with Holm's correction."""
+    answers = {name: tracks(p, classes, level) for name, (p, _) in entries.items()}
     pairs = []
-    for a, b in itertools.combinations(at_clip, 2):
-        one, other = at_clip[a], at_clip[b]
+    for a, b in itertools.combinations(answers, 2):
+        one, other = answers[a], answers[b]
         found = paired_test(one.truth, one.probabilities, other.probabilities, groups=one.artists)
         pairs.append({"a": a, "b": b, **found})
     corrected = holm([pair["permutation_p"] for pair in pairs])

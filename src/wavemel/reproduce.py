@@ -58,6 +58,9 @@ class Plan:
     command: str = "wavemel reproduce"
     #: Name the seed in a run's folder also where there is one, so that more can join later.
     name_seeds: bool = False
+    #: Add the averaged answers of seeds and of networks; ask about training clips.
+    ensemble: bool = False
+    gaps: bool = False
 
 
 def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
@@ -76,6 +79,8 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
         title=f"{', '.join(e.name for e in work.experiments)} on {corpus.name}",
         command=plan.command,
         config_set=plan.configs,
+        ensemble=plan.ensemble,
+        gaps=plan.gaps,
         baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
     )
     if plan.baselines:

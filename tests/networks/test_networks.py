@@ -3,6 +3,7 @@
 import itertools
 
 import pytest
+import scipy.fft
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -12,17 +13,19 @@ from wavemel.networks import NETWORKS, build_network
 from wavemel.networks.residual import ResidualUnit
 from wavemel.networks.wave import WaveConfig
 
-SMALL = {"classes": 5, "rate": 8000, "seconds": 1.0, "bands": 16}
+#: What a network cannot be built without.
+OPTIONS = {"encoder": {"encoder": "hf:any/name", "width": 12}}
+SMALL = {"classes": 5, "rate": 8000, "seconds": 1.0, "bands": 24}
 
 
 def inputs(network: nn.Module, batch: int = 2) -> list[torch.Tensor]:
-    shapes = {"wave": (batch, 8000), "mel": (batch, 16, 50)}
+    shapes = {"wave": (batch, 8000), "mel": (batch, 24, 50), "embedding": (batch, 12)}
     return [torch.randn(shapes[name]) for name in network.inputs]
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_logits_features_and_gradients(name: str) -> None:
-    network = build_network(name, {}, **SMALL)
+    network = build_network(name, OPTIONS.get(name, {}), **SMALL)
     x = inputs(network)
     logits = network(*x)
     assert logits.shape == (2, 5)
@@ -146,7 +149,7 @@ def test_nested_configs_get_rate_and_length() -> None:
 @pytest.mark.parametrize("name", ["mel-res", "wave-res", "combined-res"])
 def test_residual_networks_hear_any_length(name: str) -> None:
     network = build_network(name, {}, **SMALL).eval()
-    shapes = {"wave": (2, 13_000), "mel": (2, 16, 77)}
+    shapes = {"wave": (2, 13_000), "mel": (2, 24, 77)}
     assert network(*(torch.randn(shapes[part]) for part in network.inputs)).shape == (2, 5)
 
 
@@ -160,14 +163,16 @@ def test_a_residual_unit_without_its_convolutions_is_its_shortcut() -> None:
 
 
 def test_mel_res_pools_mean_and_deviation_of_every_level() -> None:
-    network = build_network("mel-res", {"filters": [6, 8]}, **SMALL).eval()
-    mel = torch.randn(2, 16, 50) * 3 + 1
-    assert network.n_features == 2 * (16 + 6 + 6 + 8)
+    network = build_network("mel-res", {"filters": [6, 8], "cepstra": 12}, **SMALL).eval()
+    mel = torch.randn(2, 24, 50) * 3 + 1
+    assert network.n_features == 2 * (12 + 6 + 6 + 8)
     # In evaluation a fresh batch norm leaves values as they are, but for its epsilon.
     pooled = network.features(mel) * (1 + network.norm.eps) ** 0.5
-    torch.testing.assert_close(pooled[:, :16], mel.mean(2))
-    torch.testing.assert_close(pooled[:, 16:32], mel.std(2, correction=0), rtol=1e-4, atol=1e-4)
+    mfcc = torch.from_numpy(scipy.fft.dct(mel.double().numpy(), axis=1, norm="ortho")[:, :12])
+    torch.testing.assert_close(pooled[:, :12], mfcc.mean(2).float(), rtol=1e-4, atol=1e-4)
+    deviation = mfcc.std(2, correction=0).float()
+    torch.testing.assert_close(pooled[:, 12:24], deviation, rtol=1e-4, atol=1e-4)
     x = network.units[1](network.units[0](network.pool(network.stem(mel[:, None]))))
     torch.testing.assert_close(pooled[:, -16:-8], x.mean((2, 3)))
-    last = build_network("mel-res", {"filters": [6, 8], "levels": False}, **SMALL)
+    last = build_network("mel-res", {"filters": [6, 8], "levels": False, "cepstra": 12}, **SMALL)
     assert last.n_features == 16

@@ -90,6 +90,17 @@ def compare(
     ),
     title: Annotated[str, typer.Option(help="Title of the report.")] = "Comparison",
     split: SplitName = "test",
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Also average the answers of each network's seeds, and of all networks.",
+        ),
+    ] = False,
+    gaps: Annotated[
+        bool,
+        typer.Option("--gaps", help="Also ask each network about its own training clips."),
+    ] = False,
     device: Device = "cpu",
 ) -> None:
     """Compare runs that were tested on the same clips, and write a report.
@@ -105,7 +116,13 @@ def compare(
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ModelError(f"{to} exists already: give another --to, or remove it")
     results = compare_runs(
-        list(runs), title=title, command=o.this_command(), split=split, device=device
+        list(runs),
+        title=title,
+        command=o.this_command(),
+        split=split,
+        device=device,
+        ensemble=ensemble,
+        gaps=gaps,
     )
     write_report(results, to)
     print_results(results)

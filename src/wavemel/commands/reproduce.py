@@ -31,6 +31,17 @@ def reproduce(
     baselines: Annotated[
         str, typer.Option(help="Baselines beside the networks, separated by commas; '' for none.")
     ] = "svm",
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Also average the answers of each network's seeds, and of all networks.",
+        ),
+    ] = False,
+    gaps: Annotated[
+        bool,
+        typer.Option("--gaps", help="Also ask each network about its own training clips."),
+    ] = False,
     changes: o.Set = None,
     split: o.Split = "auto",
     split_seed: o.SplitSeed = 0,
@@ -76,6 +87,8 @@ def reproduce(
         cache=not no_cache,
         workers=workers,
         command=o.this_command(),
+        ensemble=ensemble,
+        gaps=gaps,
     )
     results = run_plan(plan, o.hardware(accelerator, devices, nodes, loggers, compiled))
     print_results(results)

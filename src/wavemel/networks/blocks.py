@@ -40,6 +40,18 @@ def dense_head(
     return nn.Sequential(*layers, nn.Linear(inputs, classes))
 
 
+def dct_matrix(coefficients: int, bands: int) -> Tensor:
+    """Return the first rows of the orthonormal type-2 cosine transform, (coefficients, bands).
+
+    Of a log-mel spectrogram it makes MFCCs, equal to ``scipy.fft.dct(..., norm="ortho")``.
+    """
+    band = torch.arange(bands, dtype=torch.float64) + 0.5
+    order = torch.arange(coefficients, dtype=torch.float64)[:, None]
+    matrix = torch.cos(torch.pi / bands * order * band) * (2 / bands) ** 0.5
+    matrix[0] /= 2**0.5
+    return matrix.float()
+
+
 class TimeStatistics(nn.Module):
     """Mean and standard deviation over time of what is left when bands are averaged.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavemel.networks.base import NETWORKS, GenreNetwork
-from wavemel.networks.blocks import TimeStatistics, dense_head
+from wavemel.networks.blocks import TimeStatistics, dct_matrix, dense_head
 from wavemel.networks.residual import ResidualUnit
 
 
@@ -20,8 +20,9 @@ class MelResConfig:
     One residual unit a number in ``filters``; all but the first halve bands and
     frames. ``kernel`` is that of the first convolution, which has a stride of 2
     and is followed by a max pooling of ``pool``: most of the price of a
-    spectrogram network is its first layers. ``levels`` pools the input, the
-    first convolution and every unit; without it the last unit alone.
+    spectrogram network is its first layers. ``levels`` pools the input's first
+    ``cepstra`` cepstral coefficients, the first convolution and every unit;
+    without it the last unit alone.
     """
 
     classes: int = 8
@@ -31,6 +32,7 @@ class MelResConfig:
     pool: int = 2
     dense: tuple[int, ...] = ()
     levels: bool = True
+    cepstra: int = 20
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
@@ -38,6 +40,8 @@ class MelResConfig:
             raise ValueError("filters must name at least one residual unit")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
+        if not 1 <= self.cepstra <= self.bands:
+            raise ValueError(f"cepstra must lie in 1..{self.bands} (bands), not {self.cepstra}")
 
 
 @NETWORKS.register("mel-res")
@@ -54,9 +58,12 @@ class MelRes(GenreNetwork):
     time of every level, as in Lee & Nam, "Multi-level and multi-scale feature
     aggregation using pretrained convolutional neural networks for music
     auto-tagging", IEEE Signal Processing Letters 2017: genre shows in timbre, which
-    the first levels hold, as much as in patterns, which the last ones do.
+    the first levels hold, as much as in patterns, which the last ones do. The
+    input's own level is its cepstrum (MFCCs): neighbouring bands tell nearly the
+    same, and what they differ in would drown.
     """
 
+    cosines: Tensor
     inputs: ClassVar[tuple[str, ...]] = ("mel",)
     Config: ClassVar[type] = MelResConfig
 
@@ -75,7 +82,8 @@ class MelRes(GenreNetwork):
             units.append(ResidualUnit(inputs, outputs, stride=(2, 2)))
         self.units = nn.ModuleList(units)
         self.summary = TimeStatistics()
-        widths = (config.bands, first, *config.filters) if config.levels else config.filters[-1:]
+        self.register_buffer("cosines", dct_matrix(config.cepstra, config.bands), persistent=False)
+        widths = (config.cepstra, first, *config.filters) if config.levels else config.filters[-1:]
         self.n_features = 2 * sum(widths)
         # Levels differ in scale by orders of magnitude.
         self.norm = nn.BatchNorm1d(self.n_features)
@@ -84,8 +92,11 @@ class MelRes(GenreNetwork):
     def features(self, *inputs: Tensor) -> Tensor:
         """Return the statistics of all levels, (B, n_features)."""
         (mel,) = inputs
-        # Bands are the channels of the input's own level.
-        levels = [mel[:, :, None], self.stem(mel[:, None])]
+        # Coefficients are the channels of the input's own level.
+        # In float32: coefficients are differences of bands, which bf16 rounds away.
+        with torch.autocast("cpu" if mel.is_meta else mel.device.type, enabled=False):
+            cepstrum = torch.matmul(self.cosines, mel.float())
+        levels = [cepstrum[:, :, None], self.stem(mel[:, None])]
         x = self.pool(levels[-1])
         for unit in self.units:
             x = unit(x)

@@ -24,8 +24,10 @@ from wavemel.reports.tables import (
     count_table,
     left_out_table,
     machine_table,
+    overfitting_table,
     pair_table,
     per_class_table,
+    seed_table,
     settings_table,
     split_table,
     table_1,
@@ -114,7 +116,12 @@ def _results_section(results: dict[str, Any]) -> Section:
     parts: list[Part] = [table_1(results)]
     parts += [Text(note) for note in [other_data_note(results)] if note]
     parts.append(Text(accuracy_note(len(results["models"][0]["classes"]))))
-    for table in (track_table(results), pair_table(results)):
+    for table in (
+        track_table(results),
+        seed_table(results),
+        pair_table(results),
+        pair_table(results, "track_pairs"),
+    ):
         if table is not None:
             parts.append(table)
     return Section("results", "Results", parts)
@@ -173,6 +180,12 @@ def _training_section(results: dict[str, Any], counter: Iterator[int]) -> Sectio
         parts.insert(
             0, Text(f"Lines are means over up to {runs} runs (folds or seeds), bands their range.")
         )
+    asked = [m for m in results["models"] if m.get("overfitting")]
+    if asked:
+        title = f"Figure {next(counter)}. Overfitting: top-1 on training clips and on test clips"
+        words = "; ".join(f"{m['name']}: gap {number(m['overfitting']['gap'])}" for m in asked)
+        parts.append(Charts([_chart("overfitting", title, figures.overfitting(asked), words)]))
+        parts.append(overfitting_table(asked))
     return Section("training", "Training", parts)
 
 

@@ -179,6 +179,39 @@ def per_class(models: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
+def overfitting(models: Sequence[dict[str, Any]]) -> Figure:
+    """Draw top-1 on training clips and on others, joined by the gap, a row a network."""
+    figure, axes = empty_figure(6.4, 1.3 + 0.32 * len(models))
+    places = np.arange(len(models))[::-1]
+    for place, model in zip(places, models, strict=True):
+        found = model["overfitting"]
+        ends = (found["held_out_top1"], found["training_top1"])
+        axes.plot(ends, (place, place), color=MUTED, linewidth=2, zorder=1)
+        labels = ("test clips", "training clips") if place == places[0] else (None, None)
+        for x, label, colour, marker in zip(ends, labels, SERIES[:2], "os", strict=True):
+            axes.plot(x, place, marker, color=colour, markersize=7, label=label, linestyle="")
+        axes.annotate(
+            f"{found['gap']:.2f}",
+            (sum(ends) / 2, place),
+            xytext=(0, 4),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=MUTED,
+        )
+    axes.set_yticks(places, [model["name"] for model in models])
+    axes.set_ylim(-0.6, len(models) - 0.3)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel("top-1 of whole tracks; beside the line: the gap")
+    _reference_x(axes, 1 / len(models[0]["classes"]))
+    _legend(figure, axes)
+    return figure
+
+
+def _reference_x(axes: Axes, value: float) -> None:
+    axes.axvline(value, color=MUTED, linewidth=1, linestyle=":")
+
+
 def reliability(models: Sequence[dict[str, Any]]) -> Figure:
     """Draw how often each model is right at the confidence it states."""
     figure, axes = empty_figure(4.6, 4.8)

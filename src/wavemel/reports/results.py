@@ -68,6 +68,26 @@ class Calibration(TypedDict):
     held_out: dict[str, Any] | None
 
 
+class Overfitting(TypedDict):
+    """Top-1 of whole tracks on training clips and on others; see `wavemel.evaluation.overfitting`."""
+
+    training_top1: float
+    held_out_top1: float
+    gap: float
+
+
+class OverSeeds(TypedDict):
+    """Top-1 of whole tracks over a network's seeds; see `wavemel.evaluation.seeds`."""
+
+    name: str
+    seeds: list[int]
+    n: int
+    top1_each: list[float]
+    top1: float
+    top1_sd: float | None
+    top1_ci95: Interval | None
+
+
 class Model(Figures):
     """A network or a baseline, its figures at clip level, and how they came about."""
 
@@ -87,6 +107,7 @@ class Model(Figures):
     seconds: float | None
     history: list[list[dict[str, Any]]]
     calibration: NotRequired[Calibration | None]
+    overfitting: NotRequired[Overfitting | None]
 
 
 class Pair(TypedDict):
@@ -140,6 +161,8 @@ class Results(TypedDict):
     seconds: float | None
     models: list[Model]
     pairs: list[Pair]
+    track_pairs: NotRequired[list[Pair]]
+    over_seeds: NotRequired[list[OverSeeds]]
 
 
 def check_results(results: dict[str, Any]) -> Results:

@@ -69,13 +69,60 @@ def track_table(results: dict[str, Any]) -> Table | None:
     )
 
 
-def pair_table(results: dict[str, Any]) -> Table | None:
-    """Return the paired tests."""
-    if not results["pairs"]:
+def seed_table(results: dict[str, Any]) -> Table | None:
+    """Return what several seeds of one network have on average, where there are several."""
+    rows = results.get("over_seeds")
+    if not rows:
+        return None
+    numeric = ("seeds", "tracks", "mean top-1", "standard deviation", "each")
+    return Table(
+        "Over seeds: top-1 of whole tracks",
+        ("network", *numeric),
+        [
+            [
+                Cell(row["name"]),
+                Cell(str(len(row["seeds"]))),
+                Cell(f"{row['n']:,}"),
+                Cell(number(row["top1"]), interval(row["top1_ci95"])),
+                Cell(number(row["top1_sd"])),
+                Cell(" ".join(number(value) for value in row["top1_each"])),
+            ]
+            for row in rows
+        ],
+        numeric=frozenset(numeric),
+        note="In brackets: 95 % interval of the mean over seeds, bootstrap over artists. The standard "
+        "deviation is between seeds alone.",
+    )
+
+
+def overfitting_table(models: list[dict[str, Any]]) -> Table:
+    """Return how much better networks know the clips they learnt from than others."""
+    numeric = ("training clips", "test clips", "gap")
+    return Table(
+        "Top-1 of whole tracks on the clips that a network learnt from, unchanged, and on others",
+        ("network", *numeric),
+        [
+            [
+                _name(model),
+                *(
+                    Cell(number(model["overfitting"][key]))
+                    for key in ("training_top1", "held_out_top1", "gap")
+                ),
+            ]
+            for model in models
+        ],
+        numeric=frozenset(numeric),
+    )
+
+
+def pair_table(results: dict[str, Any], key: str = "pairs") -> Table | None:
+    """Return the paired tests, ``key`` being those of clips (``pairs``) or of whole tracks (``track_pairs``)."""
+    if not results.get(key):
         return None
     numeric = ("difference in top-1", "McNemar p", "permutation p", "Holm p")
     return Table(
-        "Table 3. Paired tests on the same test clips",
+        "Table 3. Paired tests on the same test clips"
+        + (", whole tracks" if key == "track_pairs" else ""),
         ("pair", *numeric, "verdict"),
         [
             [
@@ -89,7 +136,7 @@ def pair_table(results: dict[str, Any]) -> Table | None:
                 Cell(p_value(pair["holm_p"])),
                 Cell(verdict(pair)),
             ]
-            for pair in results["pairs"]
+            for pair in results[key]
         ],
         numeric=frozenset(numeric),
         note="Holm p: the permutation p corrected for the number of pairs. A difference counts as "

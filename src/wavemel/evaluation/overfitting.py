@@ -1,0 +1,37 @@
+"""How much better a network knows the clips it learnt from than others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wavemel.evaluation.runs import evaluate_run
+
+
+def overfitting(
+    runs: Sequence[Path], split: str = "test", *, device: str = "cpu"
+) -> dict[str, Any]:
+    """Return top-1 on the clips that networks were trained on, on others, and the gap between.
+
+    Training clips are heard unchanged, by the weights that are kept, whole and
+    window by window as the others are: what training itself logs is of changed
+    clips and of weights on their way.
+
+    Parameters
+    ----------
+    runs : folders of runs that are one model's folds or seeds.
+    split : the other clips.
+
+    Returns
+    -------
+    dict
+        ``training_top1``, ``held_out_top1`` and ``gap`` of whole tracks, means over all tracks
+        of all runs.
+    """
+    found = {}
+    for name, part in (("training", "training"), ("held_out", split)):
+        figures = [evaluate_run(run, part, device=device)["track"] for run in runs]
+        total = sum(f["n"] for f in figures)
+        found[f"{name}_top1"] = sum(f["top1"] * f["n"] for f in figures) / total
+    return {**found, "gap": found["training_top1"] - found["held_out_top1"]}
