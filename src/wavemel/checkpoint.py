@@ -134,6 +134,8 @@ def join(members: Sequence[Checkpoint]) -> Checkpoint:
     from wavemel.networks.model import GenreModel
 
     first = members[0]
+    if any("embedding" in m.model.front_end.inputs for m in members):
+        raise ModelError("a network on a frozen encoder cannot be part of an ensemble")
     # A network that takes no spectrogram has settings for one, which say nothing.
     spectrograms = [m.experiment.mel for m in members if "mel" in m.model.front_end.inputs]
     for i, member in enumerate(members[1:], 2):

@@ -240,6 +240,7 @@ def _check_network(experiment: Experiment) -> None:
     try:
         with torch.device("meta"):
             network = build_network(**network_arguments(experiment, classes=2)).eval()
+            shapes["embedding"] = (network.n_features,)
             if all(part in shapes for part in network.inputs):
                 network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
     except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
@@ -247,6 +248,11 @@ def _check_network(experiment: Experiment) -> None:
         raise ConfigError(
             f"network {name!r} cannot be built with these options: {reason}"
         ) from error
+    if "embedding" in network.inputs and experiment.augment:
+        raise ConfigError(
+            f"augment {', '.join(experiment.augment)} changes audio, but a frozen encoder's embeddings "
+            "are computed once: leave augment out (training.mixup works)"
+        )
     if experiment.network.get("frozen") and not experiment.training.initial:
         raise ConfigError(
             "network.frozen would freeze random weights: name trained runs in training.initial"

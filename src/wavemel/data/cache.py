@@ -53,7 +53,13 @@ _SPARE = 256 << 20
 #: Unfinished files older than this were left by a build that was killed, in seconds.
 _STALE = 24 * 3600
 #: What the cache folder holds: name -> path below it. Nothing else there is ever removed.
-PARTS = {"clips": "clips", "scan": "scan.sqlite", "demo": "demo", "tables": "tables"}
+PARTS = {
+    "clips": "clips",
+    "scan": "scan.sqlite",
+    "embeddings": "embeddings",
+    "demo": "demo",
+    "tables": "tables",
+}
 
 
 def cached_store(
@@ -123,8 +129,8 @@ def _build(
     workers: int | None,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    _check_room(folder, spec.bytes * sum(len(job.targets) for job in jobs))
+    sweep(folder)
+    check_room(folder, spec.bytes * sum(len(job.targets) for job in jobs))
     work = partial(_make, spec=spec, make_variant=make_variant)
     if workers is None and len(jobs) <= _FEW:
         workers = 0
@@ -142,11 +148,12 @@ def _make(job: _Job, spec: ClipSpec, make_variant: MakeVariant | None) -> None:
         write_clip(file, vary(clip, job.content, number, make_variant) if number else clip)
 
 
-def _check_room(folder: Path, need: int) -> None:
+def check_room(folder: Path, need: int, what: str = "clips") -> None:
+    """Raise DataError where the disk has too little room for ``need`` bytes more in a folder of the cache."""
     free = shutil.disk_usage(folder).free
     if need + _SPARE > free:
         raise DataError(
-            f"the cache of clips needs {_gib(need)} in {folder}, where {_gib(free)} are free: "
+            f"the cache of {what} needs {_gib(need)} in {folder}, where {_gib(free)} are free: "
             "free some, set WAVEMEL_CACHE to a folder on another disk, or use --no-cache"
         )
 
@@ -155,7 +162,7 @@ def _gib(size: int) -> str:
     return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
 
 
-def _sweep(folder: Path) -> None:
+def sweep(folder: Path) -> None:
     """Remove what builds that were killed left unfinished."""
     for part in folder.glob("*/*.part"):
         try:

@@ -71,6 +71,11 @@ def export(
         raise ModelError(f"{folder} exists already: give another --name or --to, or --replace")
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     checkpoint = _load(paths)
+    if checkpoint.model.front_end.embedder is not None:
+        raise ModelError(
+            f"{paths[0]} is a head on the encoder {checkpoint.experiment.network['encoder']}, which "
+            "cannot be exported with it: ask it with wavemel evaluate"
+        )
     # What one member was validated on, others may have learnt: an ensemble is measured on given data.
     alone = paths[0] if paths[0].is_dir() else paths[0].parent
     known = len(paths) == 1 or options.data is not None

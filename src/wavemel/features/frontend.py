@@ -5,30 +5,39 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from wavemel.features.encoders import Embedder
 from wavemel.features.mel import LogMel, MelConfig
 from wavemel.features.normalise import zscore
 
 
 class FrontEnd(nn.Module):
-    """Turn waveforms into z-scored waveforms and z-scored log-mel spectrograms.
+    """Turn waveforms into z-scored waveforms, z-scored log-mel spectrograms, or embeddings.
 
     Parameters
     ----------
-    inputs : which of ``"wave"`` and ``"mel"`` the network takes, in its order.
+    inputs : which of ``"wave"``, ``"mel"`` and ``"embedding"`` the network takes, in its order.
     rate : sample rate in Hz.
     mel : settings of the spectrogram.
+    embedder : the frozen encoder that makes embeddings.
 
     Shape
     -----
-    waveform (B, T), any scale -> tuple of ``wave`` (B, T) and ``mel`` (B, bands, frames),
-    as named by ``inputs``.
+    waveform (B, T), any scale -> tuple of ``wave`` (B, T), ``mel`` (B, bands, frames) and
+    ``embedding`` (B, width), as named by ``inputs``.
     """
 
-    def __init__(self, inputs: tuple[str, ...], rate: int, mel: MelConfig | None = None) -> None:
+    def __init__(
+        self,
+        inputs: tuple[str, ...],
+        rate: int,
+        mel: MelConfig | None = None,
+        embedder: Embedder | None = None,
+    ) -> None:
         super().__init__()
         self.inputs = inputs
         self.rate = rate
         self.logmel = LogMel(rate, mel) if "mel" in inputs else None
+        self.embedder = embedder
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, ...]:
         """Return the network's inputs for a batch of waveforms."""
@@ -41,6 +50,9 @@ class FrontEnd(nn.Module):
                     assert self.logmel is not None
                     whole = self.logmel.config.normalise == "spectrogram"
                     made.append(zscore(self.logmel(waveform), dim=(1, 2) if whole else -1))
+                elif name == "embedding":
+                    assert self.embedder is not None
+                    made.append(self.embedder(waveform))
                 else:
                     made.append(zscore(waveform, dim=-1))
         return tuple(made)

@@ -52,5 +52,9 @@ def build_network(name: str, options: dict[str, Any] | None = None, **given: Any
     ConfigError
         Unknown network, unknown field, or a value that does not fit.
     """
-    network = NETWORKS[name]
-    return network(make_config(network.Config, options or {}, f"network {name!r}", **given))
+    return NETWORKS[name](network_config(name, options, **given))
+
+
+def network_config(name: str, options: dict[str, Any] | None = None, **given: Any) -> Any:
+    """Return the config of a network, as `build_network` would build it with."""
+    return make_config(NETWORKS[name].Config, options or {}, f"network {name!r}", **given)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from wavemel.errors import ConfigError
 from wavemel.networks.base import GenreNetwork
 from wavemel.networks.trace import Node, Shape, trace
 
 if TYPE_CHECKING:
     from wavemel.experiment import Experiment
 
-_INPUTS = {"wave": "waveform", "mel": "mel spectrogram"}
+_INPUTS = {"wave": "waveform", "mel": "mel spectrogram", "embedding": "frozen encoder"}
 _LABELS = {
     "batch norm2d": "batch norm",
     "batch norm1d": "batch norm",
@@ -60,9 +61,22 @@ class Block:
 
 
 def input_shapes(network: GenreNetwork, experiment: Experiment) -> tuple[Shape, ...]:
-    """Return the shape of each of a network's inputs for one clip of an experiment."""
+    """Return the shape of each of a network's inputs for one clip of an experiment.
+
+    Raises
+    ------
+    ConfigError
+        The network stands on an encoder, and the length of its embeddings is not stated.
+    """
     samples = experiment.audio.samples
     known = {"wave": (samples,), "mel": (experiment.mel.bands, experiment.mel.frames(samples))}
+    if "embedding" in network.inputs:
+        if experiment.network.get("width") is None:
+            raise ConfigError(
+                "the length of the encoder's embeddings is not known before training: "
+                "state it as network.width"
+            )
+        known["embedding"] = (network.n_features,)
     return tuple(known[name] for name in network.inputs)
 
 

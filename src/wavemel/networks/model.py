@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from wavemel.features.encoders import Embedder, EncoderChoice
 from wavemel.features.frontend import FrontEnd
 from wavemel.networks.base import GenreNetwork, build_network
 
@@ -38,4 +39,6 @@ def build_model(experiment: Experiment, classes: int) -> GenreModel:
     from wavemel.experiment import network_arguments
 
     network = build_network(**network_arguments(experiment, classes))
-    return GenreModel(FrontEnd(network.inputs, experiment.audio.rate, experiment.mel), network)
+    rate, config = experiment.audio.rate, getattr(network, "config", None)
+    embedder = Embedder(config, rate) if isinstance(config, EncoderChoice) else None
+    return GenreModel(FrontEnd(network.inputs, rate, experiment.mel, embedder), network)

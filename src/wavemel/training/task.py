@@ -36,6 +36,8 @@ class GenreTask(L.LightningModule):
         self.experiment, self.classes = experiment, classes
         torch.manual_seed(derive(experiment.seed, "weights"))
         self.model: GenreModel = build_model(experiment, classes)
+        #: Batches hold what a frozen encoder made of the waveforms.
+        self.embedded = self.model.front_end.embedder is not None
         self.augmentations = make_augmentations(experiment.augment)
         self.register_buffer("class_weights", class_weights, persistent=False)
         self.average: AveragedModel | None = None
@@ -66,11 +68,15 @@ class GenreTask(L.LightningModule):
             branch.train(not alone)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Return the loss of one batch of waveforms, augmented."""
+        """Return the loss of one batch of waveforms, augmented, or of embeddings as they are."""
         waveforms, targets = batch
         settings = self.experiment.training
         where = (self.current_epoch, batch_idx, self.global_rank)
-        inputs = self._augmented(waveforms, derive(self.experiment.seed, "noise", *where))
+        inputs = (
+            (waveforms,)
+            if self.embedded
+            else self._augmented(waveforms, derive(self.experiment.seed, "noise", *where))
+        )
         learnt = targets
         if settings.mixup:
             if learnt.ndim == 1:
@@ -130,7 +136,7 @@ class GenreTask(L.LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the plain cross-entropy and top-1 accuracy of one batch."""
         waveforms, targets = batch
-        logits = self.kept(waveforms)
+        logits = self.kept.network(waveforms).float() if self.embedded else self.kept(waveforms)
         self._log("validation", self.loss(logits, targets), logits, targets)
 
     def _log(self, stage: str, loss: Tensor, logits: Tensor, targets: Tensor) -> None:
