@@ -21,8 +21,8 @@ class MelResConfig:
     frames. ``kernel`` is that of the first convolution, which has a stride of 2
     and is followed by a max pooling of ``pool``: most of the price of a
     spectrogram network is its first layers. ``levels`` pools the input's first
-    ``cepstra`` cepstral coefficients, the first convolution and every unit;
-    without it the last unit alone.
+    ``cepstra`` cepstral coefficients (None: one a band), the first convolution
+    and every unit; without it the last unit alone.
     """
 
     classes: int = 8
@@ -32,7 +32,7 @@ class MelResConfig:
     pool: int = 2
     dense: tuple[int, ...] = ()
     levels: bool = True
-    cepstra: int = 20
+    cepstra: int | None = None
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
@@ -40,8 +40,13 @@ class MelResConfig:
             raise ValueError("filters must name at least one residual unit")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
-        if not 1 <= self.cepstra <= self.bands:
+        if not 1 <= self.coefficients <= self.bands:
             raise ValueError(f"cepstra must lie in 1..{self.bands} (bands), not {self.cepstra}")
+
+    @property
+    def coefficients(self) -> int:
+        """Cepstral coefficients that are pooled."""
+        return self.bands if self.cepstra is None else self.cepstra
 
 
 @NETWORKS.register("mel-res")
@@ -82,8 +87,12 @@ class MelRes(GenreNetwork):
             units.append(ResidualUnit(inputs, outputs, stride=(2, 2)))
         self.units = nn.ModuleList(units)
         self.summary = TimeStatistics()
-        self.register_buffer("cosines", dct_matrix(config.cepstra, config.bands), persistent=False)
-        widths = (config.cepstra, first, *config.filters) if config.levels else config.filters[-1:]
+        self.register_buffer(
+            "cosines", dct_matrix(config.coefficients, config.bands), persistent=False
+        )
+        widths = (
+            (config.coefficients, first, *config.filters) if config.levels else config.filters[-1:]
+        )
         self.n_features = 2 * sum(widths)
         # Levels differ in scale by orders of magnitude.
         self.norm = nn.BatchNorm1d(self.n_features)
