@@ -311,6 +311,19 @@ def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
     asked = evaluate_run(runs[0], "training")["track"]["top1"]
     assert gap["training_top1"] == pytest.approx(asked)
     assert gap["gap"] == pytest.approx(asked - each[0])
+    # One network and one seed of them: the run that is there is taken.
+    before = (runs[0] / "best.safetensors").stat().st_mtime_ns
+    alone = reproduce(dataclasses.replace(plan, seeds=(0,), only=("mel",), ensemble=False), QUIET)
+    assert [m["name"] for m in alone["models"]] == ["mel", "svm on MFCC statistics"]
+    assert (runs[0] / "best.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(ConfigError, match="no config 'mell'.*did you mean 'mel'"):  # noqa: RUF043
+        reproduce(dataclasses.replace(plan, only=("mell",)), QUIET)
+    other = tmp_path / "report" / "results.json"
+    beside = tmp_path / "earlier" / "results.json"
+    beside.parent.mkdir()
+    beside.write_text(other.read_text())
+    shown = reproduce(dataclasses.replace(plan, beside=beside), QUIET)["beside"]
+    assert [row["name"] for row in shown] == ["mel (earlier)"]
     page = (tmp_path / "report" / "report.md").read_text()
     assert "Over seeds" in page
     assert "Overfitting" in page

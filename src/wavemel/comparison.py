@@ -15,7 +15,7 @@ from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate_runs import calibrate_compared
-from wavemel.evaluation.overfitting import overfitting
+from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
 from wavemel.evaluation.seeds import average_predictions, over_seeds
@@ -36,6 +36,7 @@ def compare(
     device: str = "cpu",
     ensemble: bool = False,
     gaps: bool = False,
+    beside: Path | None = None,
 ) -> dict[str, Any]:
     """Evaluate runs and return ``results.json``'s content.
 
@@ -52,6 +53,7 @@ def compare(
     device : where to compute.
     ensemble : add the averaged answers of the seeds of each network, and of all networks.
     gaps : also ask every network about its own training clips.
+    beside : another ``results.json``, whose networks' overfitting is shown beside.
 
     Raises
     ------
@@ -124,9 +126,23 @@ def compare(
             for name, (predictions, facts) in entries.items()
         ],
         "over_seeds": seeded,
+        "beside": _beside(beside) if beside else [],
         "pairs": _pairs(rivals, classes, "clip"),
         "track_pairs": _pairs(rivals, classes, "track"),
     }
+
+
+def _beside(file: Path) -> list[dict[str, Any]]:
+    """Return name and overfitting of another report's networks."""
+    made = []
+    for model in read_json(file).get("models", []):
+        found = model.get("overfitting") or logged_overfitting(model.get("history") or [])
+        if found is not None:
+            name = f"{model['name']} ({file.parent.name})"
+            made.append({"name": name, "classes": model["classes"], "overfitting": found})
+    if not made:
+        raise DataError(f"{file} tells of no network's training")
+    return made
 
 
 def _by_name(entries: dict[str, Entry]) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
 from wavemel.experiment import Experiment, config_set, load_experiment
 from wavemel.progress import track
+from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
 from wavemel.training.run import Hardware, changed_settings, read_experiment, train
@@ -58,9 +59,13 @@ class Plan:
     command: str = "wavemel reproduce"
     #: Name the seed in a run's folder also where there is one, so that more can join later.
     name_seeds: bool = False
+    #: Networks of the set to train and compare; all by default.
+    only: tuple[str, ...] = ()
     #: Add the averaged answers of seeds and of networks; ask about training clips.
     ensemble: bool = False
     gaps: bool = False
+    #: Another ``results.json``, whose networks' overfitting is shown beside.
+    beside: Path | None = None
 
 
 def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
@@ -73,14 +78,19 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
     """
     work = open_plan(plan)
     corpus, datasets = work.corpus, work.datasets
-    runs = train_all(work, plan, hardware)
+    names = [experiment.name for experiment in work.experiments]
+    for name in plan.only:
+        if name not in names:
+            raise ConfigError(f"{plan.configs} has no config {name!r}{suggest(name, names)}")
+    runs = train_all(work, plan, hardware, only=plan.only)
     results = compare(
         runs,
-        title=f"{', '.join(e.name for e in work.experiments)} on {corpus.name}",
+        title=f"{', '.join(plan.only or names)} on {corpus.name}",
         command=plan.command,
         config_set=plan.configs,
         ensemble=plan.ensemble,
         gaps=plan.gaps,
+        beside=plan.beside,
         baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
     )
     if plan.baselines:
@@ -136,7 +146,11 @@ def train_all(
                     continue
                 name = experiment.name
                 name += f"-fold{fold}" if len(work.datasets) > 1 else ""
-                name += f"-seed{seed}" if plan.name_seeds or len(plan.seeds) > 1 else ""
+                named = f"{name}-seed{seed}"
+                # A run of this seed that was made beside others is taken as it is.
+                several = plan.name_seeds or len(plan.seeds) > 1
+                if several or (plan.to / "runs" / named / "run.json").exists():
+                    name = named
                 seeded = _with_branches(replace(experiment, seed=seed), plan.to, name)
                 runs.append(_run(seeded, data, plan, plan.to / "runs" / name, hardware))
     return runs

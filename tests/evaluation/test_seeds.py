@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from wavemel.errors import DataError
+from wavemel.evaluation.overfitting import logged_overfitting
 from wavemel.evaluation.runs import tracks
 from wavemel.evaluation.seeds import average_predictions, over_seeds
 
@@ -67,3 +68,13 @@ def test_the_mean_over_seeds_and_its_interval() -> None:
     low, high = found["top1_ci95"]
     assert 0.5 <= low < 0.75 < high <= 1
     assert over_seeds(made[:1], [3])["top1_sd"] is None
+
+
+def test_what_training_logged_of_overfitting() -> None:
+    def run(*pairs: tuple[float, float | None]) -> list[dict]:
+        return [{"training_top1": t, "validation_top1": v} for t, v in pairs]
+
+    found = logged_overfitting([run((0.2, 0.1), (0.9, 0.4)), run((1.0, 0.6))])
+    assert found == pytest.approx({"training_top1": 0.95, "held_out_top1": 0.5, "gap": 0.45})
+    assert logged_overfitting([run((0.9, None))]) is None
+    assert logged_overfitting([]) is None

@@ -101,6 +101,10 @@ def compare(
         bool,
         typer.Option("--gaps", help="Also ask each network about its own training clips."),
     ] = False,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="Another results.json, whose networks' overfitting is shown beside."),
+    ] = None,
     device: Device = "cpu",
 ) -> None:
     """Compare runs that were tested on the same clips, and write a report.
@@ -123,6 +127,7 @@ def compare(
         device=device,
         ensemble=ensemble,
         gaps=gaps,
+        beside=beside,
     )
     write_report(results, to)
     print_results(results)

@@ -23,6 +23,10 @@ def reproduce(
     to: Annotated[
         Path | None, typer.Option(help="Folder of runs and report (default: reports/DATA-SET).")
     ] = None,
+    only: Annotated[
+        str,
+        typer.Option(help="Networks of the set, separated by commas (default: all of them)."),
+    ] = "",
     cross_validate: Annotated[
         bool,
         typer.Option("--cross-validate", help="Let every fold be the test fold once, and pool."),
@@ -42,6 +46,10 @@ def reproduce(
         bool,
         typer.Option("--gaps", help="Also ask each network about its own training clips."),
     ] = False,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="Another results.json, whose networks' overfitting is shown beside."),
+    ] = None,
     changes: o.Set = None,
     split: o.Split = "auto",
     split_seed: o.SplitSeed = 0,
@@ -87,8 +95,10 @@ def reproduce(
         cache=not no_cache,
         workers=workers,
         command=o.this_command(),
+        only=tuple(name for name in only.split(",") if name),
         ensemble=ensemble,
         gaps=gaps,
+        beside=beside,
     )
     results = run_plan(plan, o.hardware(accelerator, devices, nodes, loggers, compiled))
     print_results(results)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wavemel.evaluation.runs import evaluate_run
 
 
@@ -35,3 +37,17 @@ def overfitting(
         total = sum(f["n"] for f in figures)
         found[f"{name}_top1"] = sum(f["top1"] * f["n"] for f in figures) / total
     return {**found, "gap": found["training_top1"] - found["held_out_top1"]}
+
+
+def logged_overfitting(history: Sequence[Sequence[dict[str, Any]]]) -> dict[str, Any] | None:
+    """Return the same as training logged it in each run's last epoch, or None where it did not.
+
+    Of one window a clip, the training clips as augmentation left them: with
+    none or little of it close to `overfitting`, with much of it too kind.
+    """
+    last = [run[-1] for run in history if run]
+    pairs = [(row.get("training_top1"), row.get("validation_top1")) for row in last]
+    if not pairs or any(value is None or np.isnan(value) for pair in pairs for value in pair):
+        return None
+    shown, held = (float(np.mean(values)) for values in zip(*pairs, strict=True))
+    return {"training_top1": shown, "held_out_top1": held, "gap": shown - held}

@@ -181,11 +181,20 @@ def _training_section(results: dict[str, Any], counter: Iterator[int]) -> Sectio
             0, Text(f"Lines are means over up to {runs} runs (folds or seeds), bands their range.")
         )
     asked = [m for m in results["models"] if m.get("overfitting")]
+    asked += results.get("beside", [])
     if asked:
         title = f"Figure {next(counter)}. Overfitting: top-1 on training clips and on test clips"
         words = "; ".join(f"{m['name']}: gap {number(m['overfitting']['gap'])}" for m in asked)
         parts.append(Charts([_chart("overfitting", title, figures.overfitting(asked), words)]))
         parts.append(overfitting_table(asked))
+        if results.get("beside"):
+            parts.append(
+                Text(
+                    "Networks with another report's name in brackets are that report's; where it did not "
+                    "ask them about their training clips, the figures are those that training logged in "
+                    "the last epoch, of one window a clip."
+                )
+            )
     return Section("training", "Training", parts)
 
 

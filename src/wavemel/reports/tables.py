@@ -103,7 +103,7 @@ def overfitting_table(models: list[dict[str, Any]]) -> Table:
         ("network", *numeric),
         [
             [
-                _name(model),
+                Cell(model["name"]),
                 *(
                     Cell(number(model["overfitting"][key]))
                     for key in ("training_top1", "held_out_top1", "gap")
