@@ -30,6 +30,15 @@ def test_a_network_by_its_name_has_the_papers_settings() -> None:
     assert total.split()[1:] == ["2,763,608", "5,432,144,832"]
 
 
+def test_a_head_on_an_encoder_needs_no_encoder() -> None:
+    said = run("encoder/wav2vec2")
+    assert "frozen encoder" in said
+    assert next(x for x in said.splitlines() if x.startswith("total")).split()[1] == "6,152"
+    assert "frozen encoder" in run("encoder")
+    with pytest.raises(ConfigError, match=r"state it as network\.width"):
+        run("encoder/wav2vec2", "--set", "network.width=")
+
+
 def test_skip_and_branches_are_drawn() -> None:
     mel, combined = run("mel").splitlines(), run("combined").splitlines()
     assert "├─╮" in mel

@@ -111,6 +111,8 @@ def _experiment(network: str, changes: list[str]) -> tuple[Experiment, int]:
     if network in NETWORKS:
         # The paper's settings where the network is the paper's; else the first shipped config of its name.
         named = [CONFIGS / "paper" / f"{network}.yaml", *sorted(CONFIGS.rglob(f"{network}.yaml"))]
+        # A network of several configs has a folder of its name.
+        named += [f for f in sorted((CONFIGS / network).glob("*.yaml")) if f.stem != "base"]
         network = next((str(path) for path in named if path.is_file()), network)
     try:
         config = find_config(network)

@@ -125,7 +125,9 @@ def _load(choice: EncoderChoice) -> tuple[Any, Any, set[str], str | None]:
         config = cached_file(name, "config.json", **given)
         # The hub's client keeps files under their commit's name.
         found = (
-            None if folder else re.search(r"/snapshots/([0-9a-f]{40})/", Path(config).as_posix())
+            None
+            if folder
+            else re.search(r"/snapshots/([0-9a-f]{40})/", Path(config or "").as_posix())
         )
         commit = found.group(1) if found else None
         given |= {"revision": commit or given["revision"]}
