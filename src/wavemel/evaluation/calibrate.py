@@ -58,7 +58,8 @@ def calibrate_folds(
         ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
         see `coverage_curve`, after; ``unsure``: the threshold, chosen on the
         tracks of ``after``, as `Threshold.as_dict`; ``held_out``: what
-        thresholds that were chosen without a fold do on it, or None.
+        thresholds that were chosen without a fold do on it, or None;
+        ``window_spread``: see there.
 
     Raises
     ------
@@ -96,6 +97,7 @@ def calibrate_folds(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": _answers(held[0], held[1], len(after.truth)),
+        "window_spread": window_spread([table for table, _ in scaled], classes),
     }
 
 
@@ -141,6 +143,7 @@ def calibrate_split(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": held,
+        "window_spread": window_spread([found.predictions(asked, classes)], classes),
     }
 
 
@@ -165,6 +168,19 @@ def figures_of(found: Tracks) -> dict[str, Any]:
         "aurc": risk_coverage_area(t, p),
         "reliability": reliability(t, p),
     }
+
+
+def window_spread(predictions: Sequence[pd.DataFrame], classes: tuple[str, ...]) -> float | None:
+    """Return how far a window's probability lies from its track's mean, typically.
+
+    The root of the mean over tracks of the variance within, of the genre that
+    varies most: by it a classifier knows how many windows of a new track to
+    read. None where no track has two windows.
+    """
+    columns = [f"p_{name}" for name in classes]
+    within = [table.groupby("path")[columns].var(ddof=1).max(axis=1) for table in predictions]
+    variances = pd.concat(within).dropna()
+    return float(np.sqrt(variances.mean())) if len(variances) else None
 
 
 def _scaling(found: Scaling) -> dict[str, Any]:

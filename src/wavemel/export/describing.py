@@ -39,6 +39,7 @@ def describe(
         dynamic_length=dynamic,
         temperature=_first(options.temperature, calibrated.get("temperature"), 1.0),
         unsure_below=_first(options.unsure_below, calibrated.get("unsure_below"), 0.0),
+        window_spread=_first(calibrated.get("window_spread"), ModelDescription.window_spread),
         about=_about(checkpoint, options, calibrated),
     )
 
