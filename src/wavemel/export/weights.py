@@ -34,7 +34,7 @@ def save_weights(path: Path, checkpoint: Checkpoint) -> None:
 
     Members of an ensemble stand under ``network.members.N.``.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     tensors = {}
     for name, tensor in checkpoint.model.state_dict().items():
@@ -48,7 +48,8 @@ def save_weights(path: Path, checkpoint: Checkpoint) -> None:
             for member in checkpoint.members or (checkpoint,)
         ],
     }
-    save_file(tensors, path, {"format": "pt", HEADER: json.dumps(said, ensure_ascii=False)})
+    # Not save_file, whose files nobody but their maker may read: a model is passed on.
+    path.write_bytes(save(tensors, {"format": "pt", HEADER: json.dumps(said, ensure_ascii=False)}))
 
 
 def about_training(checkpoint: Checkpoint) -> dict[str, Any]:
