@@ -50,6 +50,21 @@ def write_graph(
         )
         assert program is not None
         program.save(path, external_data=False)
+    _strip(path)
+
+
+def _strip(path: Path) -> None:
+    """Take out of a graph what the exporter notes of itself: stack traces with its maker's folders."""
+    import onnx
+
+    graph = onnx.load(path)
+    inner = graph.graph
+    for part in (graph, inner, *inner.node, *inner.value_info, *inner.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    for part in (*inner.input, *inner.output):
+        del part.metadata_props[:]
+    onnx.save(graph, path)
 
 
 class _LogProbabilities(nn.Module):

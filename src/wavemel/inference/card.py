@@ -200,7 +200,7 @@ def _calibration(model: ModelDescription) -> str:
     rows += [("fitted on", found.get("fitted_on")), ("measured on", found.get("measured_on"))]
     rows += [("expected calibration error before", _number(found.get("ece_before")))]
     rows += [("expected calibration error after", _number(found.get("ece_after")))]
-    rows += [("unsure below", model.unsure_below or "never")]
+    rows += [("unsure below", _number(model.unsure_below) if model.unsure_below else "never")]
     unsure = found.get("unsure") or {}
     if "coverage" in unsure:
         rows.append(("answered at that threshold", f"{unsure['coverage']:.0%}"))
