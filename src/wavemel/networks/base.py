@@ -13,8 +13,8 @@ from wavemel.registry import Registry
 class GenreNetwork(nn.Module):
     """A network from normalised features to genre logits.
 
-    A subclass names the ``inputs`` it takes (``"wave"`` (B, T) and ``"mel"``
-    (B, bands, frames)), has a frozen ``Config`` dataclass that is its whole
+    A subclass names the ``inputs`` it takes (``"wave"`` (B, T), ``"mel"``
+    (B, bands, frames), ``"embedding"`` (B, width)), has a frozen ``Config`` dataclass that is its whole
     signature, and splits itself into `features` and a head, so that another
     network can build on its features.
     """

@@ -52,6 +52,27 @@ def dct_matrix(coefficients: int, bands: int) -> Tensor:
     return matrix.float()
 
 
+class CosineTransform(nn.Module):
+    """The first cepstral coefficients of a log-mel spectrogram (MFCCs); nothing in it is learnt.
+
+    Shape
+    -----
+    (B, bands, frames) -> (B, coefficients, frames).
+    """
+
+    cosines: Tensor
+
+    def __init__(self, coefficients: int, bands: int) -> None:
+        super().__init__()
+        self.register_buffer("cosines", dct_matrix(coefficients, bands), persistent=False)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Transform."""
+        # In float32: coefficients are differences of bands, which bf16 rounds away.
+        with torch.autocast("cpu" if mel.is_meta else mel.device.type, enabled=False):
+            return torch.matmul(self.cosines, mel.float())
+
+
 class TimeStatistics(nn.Module):
     """Mean and standard deviation over time of what is left when bands are averaged.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from wavemel.networks.base import NETWORKS, GenreNetwork
-from wavemel.networks.blocks import TimeStatistics, dct_matrix, dense_head
+from wavemel.networks.blocks import CosineTransform, TimeStatistics, dense_head
 from wavemel.networks.residual import ResidualUnit
 
 
@@ -68,7 +68,6 @@ class MelRes(GenreNetwork):
     same, and what they differ in would drown.
     """
 
-    cosines: Tensor
     inputs: ClassVar[tuple[str, ...]] = ("mel",)
     Config: ClassVar[type] = MelResConfig
 
@@ -87,9 +86,7 @@ class MelRes(GenreNetwork):
             units.append(ResidualUnit(inputs, outputs, stride=(2, 2)))
         self.units = nn.ModuleList(units)
         self.summary = TimeStatistics()
-        self.register_buffer(
-            "cosines", dct_matrix(config.coefficients, config.bands), persistent=False
-        )
+        self.cepstrum = CosineTransform(config.coefficients, config.bands)
         widths = (
             (config.coefficients, first, *config.filters) if config.levels else config.filters[-1:]
         )
@@ -102,10 +99,7 @@ class MelRes(GenreNetwork):
         """Return the statistics of all levels, (B, n_features)."""
         (mel,) = inputs
         # Coefficients are the channels of the input's own level.
-        # In float32: coefficients are differences of bands, which bf16 rounds away.
-        with torch.autocast("cpu" if mel.is_meta else mel.device.type, enabled=False):
-            cepstrum = torch.matmul(self.cosines, mel.float())
-        levels = [cepstrum[:, :, None], self.stem(mel[:, None])]
+        levels = [self.cepstrum(mel)[:, :, None], self.stem(mel[:, None])]
         x = self.pool(levels[-1])
         for unit in self.units:
             x = unit(x)
