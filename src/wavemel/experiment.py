@@ -81,7 +81,7 @@ class TrainingConfig:
     head_epochs: int = 0
     #: What the branches' learning rate is multiplied by.
     branch_rate: float = 1.0
-    #: Branch -> run folder whose trained weights `combined` starts from.
+    #: Branch -> run folder whose trained weights a network with branches starts from.
     initial: dict[str, str] = field(default_factory=dict)
 
     __pydantic_config__ = _STRICT
@@ -94,7 +94,8 @@ class EvaluationConfig:
     #: Share by which neighbouring windows overlap.
     overlap: float = 0.5
     batch_size: int = 16
-    #: Stretches of each clip that validation hears after each epoch, spread evenly over it.
+    #: Stretches of each clip that validation hears after each epoch, spread evenly over it,
+    #: where ``audio.clip_seconds`` is set; else it hears the first ``audio.seconds``.
     windows: int = 1
 
     __pydantic_config__ = _STRICT
@@ -243,6 +244,7 @@ def _check_network(experiment: Experiment) -> None:
             shapes["embedding"] = (network.n_features,)
             if all(part in shapes for part in network.inputs):
                 network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
+                _check_shortened(experiment, network)
     except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
@@ -257,6 +259,29 @@ def _check_network(experiment: Experiment) -> None:
         raise ConfigError(
             "network.frozen would freeze random weights: name trained runs in training.initial"
         )
+
+
+def _check_shortened(experiment: Experiment, network: Any) -> None:
+    """Raise ConfigError where augmentation shortens clips for a network that takes one length alone."""
+    import torch
+
+    from wavemel.features.augment import make_augmentations
+
+    samples = experiment.audio.samples
+    left = make_augmentations(experiment.augment).left(samples)
+    if experiment.audio.clip_seconds is not None or left == samples:
+        return
+    alone = {name: make_augmentations({name: o}) for name, o in experiment.augment.items()}
+    shorten = ", ".join(name for name, made in alone.items() if made.left(samples) < samples)
+    shapes = {"wave": (left,), "mel": (experiment.mel.bands, experiment.mel.frames(left))}
+    try:
+        network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
+    except RuntimeError as error:
+        raise ConfigError(
+            f"augment {shorten} leaves less than audio.seconds of a clip, and network "
+            f"{experiment.network['name']!r} takes no less: set audio.clip_seconds to "
+            f"{experiment.audio.seconds:g} or more"
+        ) from error
 
 
 def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:

@@ -220,6 +220,24 @@ def test_branches_first_then_the_head_then_all(dataset: Dataset, tmp_path: Path)
         assert moved < 1e-4 * steps * 1.5
 
 
+def test_a_missing_branch_leaves_no_run_behind(dataset: Dataset, tmp_path: Path) -> None:
+    options = {"name": "combined-res", "wave": {"filters": [4, 8]}, "mel": {"filters": [4, 8]}}
+    initial = {"wave": str(tmp_path / "gone")}
+    experiment = tiny("mel", options=options, training={"initial": initial})
+    with pytest.raises(ModelError, match="gone holds no trained model"):
+        train(experiment, dataset, tmp_path / "run", hardware=QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_shortened_clips_are_for_networks_of_any_length() -> None:
+    speed = {"speed": {"rates": [0.9, 1.1]}}
+    with pytest.raises(ConfigError, match=r"augment speed.*'wave'.*audio\.clip_seconds"):
+        tiny("wave", augment=speed)
+    assert tiny("wave", augment={"speed": {"rates": [0.8, 1.0]}})
+    assert tiny("wave", augment=speed, audio={"rate": 8000, "seconds": 1.5, "clip_seconds": 2})
+    assert tiny(augment=speed, options={"name": "mel-res", "filters": [4]})
+
+
 def test_compiling_is_asked_for(dataset: Dataset, tmp_path: Path, monkeypatch) -> None:
     from dataclasses import replace
 

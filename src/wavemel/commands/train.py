@@ -80,7 +80,8 @@ def train(
         f"best epoch {result['best_epoch'] + 1} of {result['epochs']}: "
         f"{select.replace('_', ' ')} {result[select]:.3f}; the run is in {folder}"
         if select in result
-        else f"{result['epochs']} epochs, the last weights are kept; the run is in {folder}"
+        else f"{result['epochs']} of {experiment.training.epochs} epochs, the last weights are kept; "
+        f"the run is in {folder}"
     )
     tested = (dataset.table["split"] == "test").any()
     typer.echo(f"next: wavemel {'evaluate' if tested else 'export'} {folder}")

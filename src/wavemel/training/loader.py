@@ -67,12 +67,14 @@ class _Rows:
 
 
 class ClipLoader:
-    """Iterates over (waveforms (B, T) float32, targets (B,) int64).
+    """Iterates over (waveforms (B, T) or embeddings (B, width) float32, targets).
+
+    Targets are (B,) int64, or (B, K) float32 where a clip has several labels.
 
     Parameters
     ----------
     store : where the clips are.
-    targets : class index a clip, (n,).
+    targets : class index a clip, (n,), or 1 for each of its labels, (n, K).
     batch_size : clips a batch; the last one may be smaller in evaluation, is dropped in
         training when it holds one clip (batch norm needs two).
     shuffle : a new order each epoch, for training.

@@ -88,7 +88,7 @@ def train(
     ------
     ModelError
         The folder holds another run, or there is nothing to resume; or the encoder that the
-        network stands on cannot be loaded.
+        network stands on, or a run that a branch starts from, cannot be loaded.
     """
     hardware = hardware or Hardware()
     keep_freed_memory()
@@ -100,6 +100,11 @@ def train(
     if embeds(experiment):
         # Before all else: a run is of one encoder exactly, also when it is resumed.
         experiment, embedder = open_encoder(experiment)
+    task = GenreTask(
+        experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
+    )
+    # Before the folder is made: where a branch's run is missing, no half-made run is left behind.
+    _start_from_branches(task, settings.initial, data.classes)
     last = _open_folder(folder, experiment, data, resume)
     train_store: Store
     validation_store: Store
@@ -133,10 +138,6 @@ def train(
         chunks=Chunks(audio.samples, experiment.evaluation.windows) if chunked else None,
     )
 
-    task = GenreTask(
-        experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
-    )
-    _start_from_branches(task, settings.initial, data.classes)
     if hardware.compile:
         # In place: the state dict, and so every file, stays as it is without.
         task.model.network.compile()
@@ -423,5 +424,7 @@ def _quieten() -> None:
         ".*LeafSpec.*",
         # Frozen branches are meant to be.
         ".*in eval mode at the start of training.*",
+        # A settled recipe may train on its validation clips too.
+        ".*no `val_dataloader`.*",
     ):
         warnings.filterwarnings("ignore", message=message)

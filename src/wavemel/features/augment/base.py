@@ -101,6 +101,12 @@ class Augmentations:
         """Return how many samples of a clip give ``wanted`` ones after the changes."""
         return math.ceil(wanted * math.prod(a.reach for a in self.waveform))
 
+    def left(self, given: int) -> int:
+        """Return how many of ``given`` samples the changes leave."""
+        for change in self.waveform:
+            given = given if change.reach == 1 else math.floor(given / change.reach)
+        return given
+
 
 def make_augmentations(options: dict[str, dict[str, Any]]) -> Augmentations:
     """Return the augmentations that a config names.
