@@ -8,7 +8,7 @@ from tiny_runs import QUIET, TINY
 
 from wavemel.ablation import Answers, _against, _figures, ablate
 from wavemel.data.splits import SplitChoice
-from wavemel.errors import ConfigError, DataError
+from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.reports.ablation import ablation_document
 from wavemel.reports.write import write_document
 from wavemel.reproduce import Plan
@@ -102,6 +102,7 @@ def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> No
     page = (to / "report.md").read_text()
     assert "minus-filters" in page
     assert "network.filters: 2 (not 4)" in page
+    assert "SYNTHETIC DATA" in page
     assert (to / "figures" / "ablation.svg") in written
 
 
@@ -110,6 +111,27 @@ def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> No
         ablate(plan_of(configs, tmp_path / "a"), reference="ful", hardware=QUIET)
     with pytest.raises(DataError, match=r"'full'.*no finished runs"):
         ablate(plan_of(configs, tmp_path / "b"), rows=("minus-filters",), hardware=QUIET)
+    with pytest.raises(DataError, match=r"'all'.*no validation clips"):
+        ablate(plan_of(configs, tmp_path / "b", split=SplitChoice("all")), hardware=QUIET)
+    # It is said before anything is trained.
+    assert not list((tmp_path / "b").glob("runs/*"))
+
+
+def test_only_runs_of_this_table_are_in_it(configs: Path, tmp_path: Path) -> None:
+    to = tmp_path / "table"
+    (configs / "minus-filters.yaml").unlink()
+    ablate(plan_of(configs, to), hardware=QUIET)
+    # A cross-validation in the same folder neither counts the run of one split nor trips over it.
+    folds = ablate(plan_of(configs, to, folds="all"), hardware=QUIET)
+    assert [(row["seeds"], row["runs"]) for row in folds["rows"]] == [([0], 5)]
+    assert folds["clips"] == 40
+    # A config that has changed since its runs were made would lend them its name.
+    full = configs / "full.yaml"
+    full.write_text(full.read_text().replace("batch_size: 8", "batch_size: 4"))
+    (configs / "other.yaml").write_text("base: full.yaml\n")
+    with pytest.raises(ModelError, match=r"another training\.batch_size"):
+        ablate(plan_of(configs, to), rows=("other",), hardware=QUIET)
+    assert not list(to.glob("runs/other*"))
 
 
 def test_every_shipped_row_changes_one_part() -> None:

@@ -12,6 +12,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import NETWORKS, QUIET, TINY
 
+from wavemel.commands.options import seed_numbers
 from wavemel.comparison import compare
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
@@ -210,6 +211,26 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         reproduce(Plan(DATA, str(configs), target, SplitChoice(), workers=0), QUIET)
     with pytest.raises(ConfigError, match="no config set"):
         reproduce(Plan(DATA, "papre", target, SplitChoice(), workers=0), QUIET)
+
+
+def test_what_would_fail_at_the_end_is_said_before_training(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "mel")
+    plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)
+    for changes, kind, sentence in (
+        ({"split": SplitChoice("all")}, DataError, "'all' of demo has no test clips"),
+        ({"baselines": ("svn",)}, ConfigError, r"no baseline 'svn'.*did you mean 'svm'"),
+        ({"beside": tmp_path / "no.json"}, ModelError, r"no\.json is missing"),
+    ):
+        with pytest.raises(kind, match=sentence):
+            reproduce(dataclasses.replace(plan, **changes), QUIET)
+    assert not list(tmp_path.glob("report/runs/*"))
+
+
+def test_seeds_are_read_once_each() -> None:
+    assert seed_numbers("2,0,2") == (2, 0)
+    for wrong in ("", "1;2", "-1"):
+        with pytest.raises(ConfigError, match="--seeds"):
+            seed_numbers(wrong)
 
 
 def wavemel(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wavemel.checkpoint import read_json
-from wavemel.errors import ConfigError, DataError
+from wavemel.errors import DataError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
 from wavemel.evaluation.runs import Tracks, evaluate_run, run_predictions, tracks
 from wavemel.experiment import Experiment
 from wavemel.machine import describe_machine
-from wavemel.registry import suggest
-from wavemel.reproduce import Plan, open_plan, train_all
+from wavemel.reproduce import (
+    Plan,
+    Work,
+    check_names,
+    finished,
+    open_plan,
+    run_folder,
+    train_all,
+)
 from wavemel.training.run import Hardware, flat_settings
 
 #: The split that a table is made of.
@@ -74,23 +79,28 @@ def ablate(
     ConfigError
         The folder has no such config.
     DataError
-        The reference has no finished runs, or two configs were validated on other clips.
+        The reference has no finished runs and is not among ``rows``, the split has no
+        validation clips, or two configs were validated on other clips.
+    ModelError
+        A run in the plan's folder is of other data or settings.
     """
-    work = open_plan(plan)
+    work = open_plan(plan, SPLIT)
     names = [experiment.name for experiment in work.experiments]
-    for name in (reference, *rows):
-        if name not in names:
-            raise ConfigError(f"{plan.configs} has no config {name!r}{suggest(name, names)}")
-    train_all(work, plan, hardware, only=rows)
-    classes = work.datasets[0].classes
-    answers = {
-        name: found
-        for name in names
-        if (found := _answers(plan, name, len(work.datasets), classes, gaps)) is not None
-    }
-    if reference not in answers:
-        raise DataError(f"{reference!r}, which all rows are compared with, has no finished runs")
+    check_names(plan, names, (reference, *rows))
     base = next(e for e in work.experiments if e.name == reference)
+    # What would fail at the end is asked before training, which may take hours.
+    done = {e.name: _finished_seeds(work, plan, e) for e in work.experiments}
+    if rows and reference not in rows and not done[reference]:
+        raise DataError(
+            f"{reference!r}, which all rows are compared with, has no finished runs: "
+            "name it in --rows too"
+        )
+    train_all(work, plan, hardware, only=rows)
+    answers = {
+        experiment.name: found
+        for experiment in work.experiments
+        if (found := _answers(work, plan, experiment, gaps)) is not None
+    }
     table = [
         {
             "name": name,
@@ -108,6 +118,7 @@ def ablate(
         "config_set": plan.configs,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data": work.corpus.name,
+        "synthetic": work.corpus.synthetic,
         "split": SPLIT,
         "folds": len(work.datasets),
         "clips": len(answers[reference].paths),
@@ -119,22 +130,29 @@ def ablate(
     }
 
 
-def _answers(
-    plan: Plan, name: str, folds: int, classes: tuple[str, ...], gaps: bool
-) -> Answers | None:
+def _finished_seeds(work: Work, plan: Plan, experiment: Experiment) -> list[int]:
+    """Return the seeds of which a config is finished in every fold."""
+    abouts = [read_json(about) for about in (plan.to / "runs").glob("*/run.json")]
+    seeds = {about["seed"] for about in abouts if about["name"] == experiment.name}
+    folds = range(len(work.datasets))
+    return sorted(
+        seed
+        for seed in seeds
+        if all(finished(work, plan, experiment, fold, seed) for fold in folds)
+    )
+
+
+def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answers | None:
     """Return a config's answers from those of its seeds that are finished in every fold."""
-    by_seed: dict[int, list[Path]] = defaultdict(list)
-    for about in sorted((plan.to / "runs").glob("*/run.json")):
-        facts = read_json(about)
-        if facts["name"] == name and facts.get("finished"):
-            by_seed[facts["seed"]].append(about.parent)
-    complete = {seed: runs for seed, runs in sorted(by_seed.items()) if len(runs) == folds}
-    if not complete:
+    name, folds, classes = experiment.name, len(work.datasets), work.datasets[0].classes
+    seeds = _finished_seeds(work, plan, experiment)
+    if not seeds:
         return None
     made: list[Tracks] = []
     shown: list[float] = []
     seconds = 0.0
-    for runs in complete.values():
+    for seed in seeds:
+        runs = [run_folder(work, plan, name, fold, seed) for fold in range(folds)]
         for run in runs:
             evaluate_run(run, SPLIT)
             if gaps:
@@ -148,8 +166,8 @@ def _answers(
     right = np.mean([t.probabilities.argmax(1) == t.truth for t in made], axis=0)
     loss = np.mean([log_losses(t.truth, t.probabilities) for t in made], axis=0)
     return Answers(
-        seeds=tuple(complete),
-        runs=len(complete) * folds,
+        seeds=tuple(seeds),
+        runs=len(seeds) * folds,
         paths=tuple(first.paths),
         artists=tuple(map(str, first.artists)),
         right=right,

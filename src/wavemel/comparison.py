@@ -126,14 +126,22 @@ def compare(
             for name, (predictions, facts) in entries.items()
         ],
         "over_seeds": seeded,
-        "beside": _beside(beside) if beside else [],
+        "beside": other_networks(beside) if beside else [],
         "pairs": _pairs(rivals, classes, "clip"),
         "track_pairs": _pairs(rivals, classes, "track"),
     }
 
 
-def _beside(file: Path) -> list[dict[str, Any]]:
-    """Return name and overfitting of another report's networks."""
+def other_networks(file: Path) -> list[dict[str, Any]]:
+    """Return name and overfitting of another report's networks.
+
+    Raises
+    ------
+    ModelError
+        The file is no report's ``results.json``.
+    DataError
+        It tells of no network's training.
+    """
     made = []
     for model in read_json(file).get("models", []):
         found = model.get("overfitting") or logged_overfitting(model.get("history") or [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pandas as pd
 
 from wavemel.audio.load import load
 from wavemel.checkpoint import read_json
-from wavemel.comparison import Entry, compare
+from wavemel.comparison import Entry, compare, other_networks
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice, cross_validation
@@ -76,12 +77,16 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
     WavemelError
         The data or a config do not hold, or ``plan.to`` holds other work.
     """
-    work = open_plan(plan)
+    # What would fail at the end is asked before training, which may take hours.
+    for name in plan.baselines:
+        if name not in BASELINES:
+            raise ConfigError(f"there is no baseline {name!r}{suggest(name, list(BASELINES))}")
+    if plan.beside is not None:
+        other_networks(plan.beside)
+    work = open_plan(plan, "test")
     corpus, datasets = work.corpus, work.datasets
     names = [experiment.name for experiment in work.experiments]
-    for name in plan.only:
-        if name not in names:
-            raise ConfigError(f"{plan.configs} has no config {name!r}{suggest(name, names)}")
+    check_names(plan, names, plan.only)
     runs = train_all(work, plan, hardware, only=plan.only)
     results = compare(
         runs,
@@ -108,13 +113,23 @@ class Work:
     datasets: list[Dataset]
 
 
-def open_plan(plan: Plan) -> Work:
+def check_names(plan: Plan, names: Sequence[str], wanted: Iterable[str]) -> None:
+    """Raise ConfigError where the plan's config set, which has ``names``, lacks a wanted one."""
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"{plan.configs} has no config {name!r}{suggest(name, list(names))}")
+
+
+def open_plan(plan: Plan, asked: str) -> Work:
     """Read a plan's configs, scan and split its data, and prepare its folder.
+
+    ``asked`` is the split that the figures will be of.
 
     Raises
     ------
     WavemelError
-        The data or a config do not hold, or ``plan.to`` holds other work.
+        The data or a config do not hold, no clip is in the split ``asked``, or
+        ``plan.to`` holds other work.
     """
     experiments = [load_experiment(f, plan.changes) for f in config_set(plan.configs)]
     for experiment in experiments:
@@ -126,6 +141,11 @@ def open_plan(plan: Plan) -> Work:
     corpus = scan(open_corpus(plan.data), workers=plan.workers)
     choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
     datasets = [split_dataset(corpus, choice) for choice in choices]
+    if any(data.part(asked).empty for data in datasets):
+        raise DataError(
+            f"the split {plan.split.how!r} of {corpus.name} has no {asked} clips, which the figures "
+            "would be of: choose another one"
+        )
     _check_folder(plan.to)
     return Work(experiments, corpus, datasets)
 
@@ -144,37 +164,54 @@ def train_all(
             for experiment in work.experiments:
                 if only and experiment.name not in only:
                     continue
-                name = experiment.name
-                name += f"-fold{fold}" if len(work.datasets) > 1 else ""
-                named = f"{name}-seed{seed}"
-                # A run of this seed that was made beside others is taken as it is.
-                several = plan.name_seeds or len(plan.seeds) > 1
-                if several or (plan.to / "runs" / named / "run.json").exists():
-                    name = named
-                seeded = _with_branches(replace(experiment, seed=seed), plan.to, name)
-                runs.append(_run(seeded, data, plan, plan.to / "runs" / name, hardware))
+                folder = run_folder(work, plan, experiment.name, fold, seed)
+                seeded = _with_branches(replace(experiment, seed=seed), plan.to, folder.name)
+                runs.append(_run(seeded, data, plan, folder, hardware))
     return runs
+
+
+def run_folder(work: Work, plan: Plan, name: str, fold: int, seed: int) -> Path:
+    """Return where the run of a config, a fold and a seed stands, or will stand."""
+    name += f"-fold{fold}" if len(work.datasets) > 1 else ""
+    named = f"{name}-seed{seed}"
+    # A run of this seed that was made beside others is taken as it is.
+    several = plan.name_seeds or len(plan.seeds) > 1
+    if several or (plan.to / "runs" / named / "run.json").exists():
+        name = named
+    return plan.to / "runs" / name
+
+
+def finished(work: Work, plan: Plan, experiment: Experiment, fold: int, seed: int) -> bool:
+    """Return whether a run of a plan is done; raise ModelError where it is of something else."""
+    folder = run_folder(work, plan, experiment.name, fold, seed)
+    seeded = _with_branches(replace(experiment, seed=seed), plan.to, folder.name)
+    return _finished(seeded, work.datasets[fold], folder)
+
+
+def _finished(experiment: Experiment, data: Dataset, folder: Path) -> bool:
+    about = folder / "run.json"
+    if not about.exists():
+        return False
+    old = read_json(about)
+    if old["data"]["hash"] != data.hash:
+        raise ModelError(f"{folder} was trained on other data: give another --to")
+    changed = changed_settings(folder, experiment)
+    if changed:
+        raise ModelError(
+            f"{folder} was trained with another {', '.join(changed)}: give another --to"
+        )
+    # Early stopping ends before the last epoch: only a wish for more of them goes on.
+    asked = read_experiment(folder)["training"]["epochs"]
+    return bool(old.get("finished")) and asked >= experiment.training.epochs
 
 
 def _run(
     experiment: Experiment, data: Dataset, plan: Plan, folder: Path, hardware: Hardware | None
 ) -> Path:
     """Train one network, or take it as it is where it is finished."""
-    about = folder / "run.json"
-    if about.exists():
-        old = read_json(about)
-        if old["data"]["hash"] != data.hash:
-            raise ModelError(f"{folder} was trained on other data: give another --to")
-        changed = changed_settings(folder, experiment)
-        if changed:
-            raise ModelError(
-                f"{folder} was trained with another {', '.join(changed)}: give another --to"
-            )
-        # Early stopping ends before the last epoch: only a wish for more of them goes on.
-        asked = read_experiment(folder)["training"]["epochs"]
-        if old.get("finished") and asked >= experiment.training.epochs:
-            return folder
-    train(experiment, data, folder, resume=about.exists(), cache=plan.cache, hardware=hardware)
+    if not _finished(experiment, data, folder):
+        resume = (folder / "run.json").exists()
+        train(experiment, data, folder, resume=resume, cache=plan.cache, hardware=hardware)
     return folder
 
 
@@ -214,8 +251,6 @@ def _baselines(
     shared = time.monotonic() - start
     entries: dict[str, Entry] = {}
     for name in names:
-        if name not in BASELINES:
-            raise DataError(f"there is no baseline {name!r} (known: {', '.join(BASELINES)})")
         start, parts = time.monotonic(), []
         for data in datasets:
             rows, test = data.table[data.table["split"] != "test"], data.part("test")

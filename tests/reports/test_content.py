@@ -188,3 +188,14 @@ def test_text_of_others_is_no_markup(made: Document) -> None:
     assert "&lt;b&gt;one&lt;/b&gt;" in page
     assert "\\<b\\>one" in text
     assert "pop/b\\|2.mp3" in text
+
+
+def test_without_validation_clips_there_are_no_validation_curves(
+    results: dict[str, Any],
+) -> None:
+    for model in results["models"]:
+        for row in (row for run in model["history"] for row in run):
+            row["validation_loss"] = row["validation_top1"] = float("nan")
+    names = [chart.name for chart in document(results).charts()]
+    assert "training-loss" in names
+    assert not [name for name in names if name.startswith("validation")]

@@ -31,11 +31,8 @@ def ablate(
             "--cross-validate", help="Let every fold validate once, and pool: the better table."
         ),
     ] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
-    gaps: Annotated[
-        bool,
-        typer.Option("--gaps", help="Also ask each network about its own training clips."),
-    ] = False,
+    seeds: o.Seeds = "0",
+    gaps: o.Gaps = False,
     changes: o.Set = None,
     split: o.Split = "auto",
     split_seed: o.SplitSeed = 0,

@@ -47,11 +47,9 @@ def evaluate(
 
     from wavemel.data.scan import scan
     from wavemel.data.sources import open_corpus
-    from wavemel.errors import ModelError
     from wavemel.evaluation.runs import evaluate_on, evaluate_run
 
-    if split not in ("test", "validation", "training"):
-        raise ModelError(f"there is no split {split!r}: test, validation or training")
+    _check_split(split)
     if data is None:
         found = {str(run): evaluate_run(run, split, device=device) for run in runs}
     else:
@@ -90,21 +88,9 @@ def compare(
     ),
     title: Annotated[str, typer.Option(help="Title of the report.")] = "Comparison",
     split: SplitName = "test",
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="Also average the answers of each network's seeds, and of all networks.",
-        ),
-    ] = False,
-    gaps: Annotated[
-        bool,
-        typer.Option("--gaps", help="Also ask each network about its own training clips."),
-    ] = False,
-    beside: Annotated[
-        Path | None,
-        typer.Option(help="Another results.json, whose networks' overfitting is shown beside."),
-    ] = None,
+    ensemble: o.Ensemble = False,
+    gaps: o.Gaps = False,
+    beside: o.Beside = None,
     device: Device = "cpu",
 ) -> None:
     """Compare runs that were tested on the same clips, and write a report.
@@ -117,6 +103,7 @@ def compare(
     from wavemel.errors import ModelError
     from wavemel.reports.write import write_report
 
+    _check_split(split)
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise ModelError(f"{to} exists already: give another --to, or remove it")
     results = compare_runs(
@@ -151,6 +138,14 @@ def print_results(results: dict[str, Any]) -> None:
     table(f"{results['title']}: {n} {split} clips{note}", headings, rows)
 
 
+def _check_split(split: str) -> None:
+    from wavemel.data.table import SPLITS
+    from wavemel.errors import ConfigError
+
+    if split not in SPLITS:
+        raise ConfigError(f"there is no split {split!r}: test, validation or training")
+
+
 def _print_several(run: str, split: str, figures: dict[str, Any]) -> None:
     """Print the figures of a model of several genres a clip."""
     track = figures["track"]
@@ -168,13 +163,11 @@ def _print_several(run: str, split: str, figures: dict[str, Any]) -> None:
 
 
 def _with_interval(figures: dict[str, Any], key: str) -> str:
-    if figures[f"{key}_ci95"] is None:
+    interval = figures[f"{key}_ci95"]
+    if interval is None:
         # All clips are of one artist: nothing to draw an interval from.
         return f"{figures[key]:.3f}"
-    interval = figures[f"{key}_ci95"]
-    # One artist alone gives no interval.
-    said = "[no interval]" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"
-    return f"{figures[key]:.3f} {said}"
+    return f"{figures[key]:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def register(app: typer.Typer) -> None:

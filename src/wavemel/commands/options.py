@@ -60,6 +60,20 @@ Workers = Annotated[
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Decode in every epoch instead of once into the cache.")
 ]
+Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+Ensemble = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble", help="Also average the answers of each network's seeds, and of all networks."
+    ),
+]
+Gaps = Annotated[
+    bool, typer.Option("--gaps", help="Also ask each network about its own training clips.")
+]
+Beside = Annotated[
+    Path | None,
+    typer.Option(help="Another results.json, whose networks' overfitting is shown beside."),
+]
 Accelerator = Annotated[str, typer.Option(help="auto, cpu, gpu, mps, ...; passed to Lightning.")]
 Devices = Annotated[str, typer.Option(help="How many devices, or which; passed to Lightning.")]
 Nodes = Annotated[int, typer.Option(help="How many machines train together.", min=1)]
@@ -105,13 +119,14 @@ def split_choice(how: str, seed: int, test_fold: int | None, validate: bool = Tr
 
 
 def seed_numbers(seeds: str) -> tuple[int, ...]:
-    """Return the seeds that an option lists; raise ConfigError where they are no numbers."""
+    """Return the seeds that an option lists, each once; raise ConfigError where they are no numbers."""
     try:
-        return tuple(int(s) for s in seeds.split(","))
-    except ValueError as error:
-        raise ConfigError(
-            f"--seeds {seeds!r} must be whole numbers, separated by commas"
-        ) from error
+        numbers = tuple(dict.fromkeys(int(s) for s in seeds.split(",")))
+    except ValueError:
+        numbers = (-1,)
+    if min(numbers) < 0:
+        raise ConfigError(f"--seeds {seeds!r} must be whole numbers from 0, separated by commas")
+    return numbers
 
 
 def short_name(data: str) -> str:

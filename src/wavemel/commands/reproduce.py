@@ -17,7 +17,8 @@ def reproduce(
         str,
         typer.Option(
             help="Folder of configs, or a shipped set: paper (the paper's settings), light "
-            "(16 kHz, for cross-validation on a CPU), demo (minutes)."
+            "(16 kHz, for cross-validation on a CPU), strong (residual networks and a recipe "
+            "for small collections), demo (minutes)."
         ),
     ] = "",
     to: Annotated[
@@ -31,25 +32,13 @@ def reproduce(
         bool,
         typer.Option("--cross-validate", help="Let every fold be the test fold once, and pool."),
     ] = False,
-    seeds: Annotated[str, typer.Option(help="Seeds, separated by commas.")] = "0",
+    seeds: o.Seeds = "0",
     baselines: Annotated[
         str, typer.Option(help="Baselines beside the networks, separated by commas; '' for none.")
     ] = "svm",
-    ensemble: Annotated[
-        bool,
-        typer.Option(
-            "--ensemble",
-            help="Also average the answers of each network's seeds, and of all networks.",
-        ),
-    ] = False,
-    gaps: Annotated[
-        bool,
-        typer.Option("--gaps", help="Also ask each network about its own training clips."),
-    ] = False,
-    beside: Annotated[
-        Path | None,
-        typer.Option(help="Another results.json, whose networks' overfitting is shown beside."),
-    ] = None,
+    ensemble: o.Ensemble = False,
+    gaps: o.Gaps = False,
+    beside: o.Beside = None,
     changes: o.Set = None,
     split: o.Split = "auto",
     split_seed: o.SplitSeed = 0,

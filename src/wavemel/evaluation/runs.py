@@ -20,7 +20,7 @@ from wavemel.checkpoint import load_checkpoint, read_json, write_json
 from wavemel.data.labels import encode
 from wavemel.data.scan import usable
 from wavemel.data.sources.table_file import read_rows
-from wavemel.data.table import Corpus, as_table
+from wavemel.data.table import SPLITS, Corpus, as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
@@ -104,10 +104,11 @@ def evaluate_run(
     if stored.exists() and not again:
         return read_json(stored)
     checkpoint = load_checkpoint(folder, expect=tuple(about["classes"]))
-    rows = run_table(folder)
-    rows = rows[rows["split"] == split]
+    table = run_table(folder)
+    rows = table[table["split"] == split]
     if rows.empty:
-        raise DataError(f"{folder} has no clips in the split {split!r}")
+        there = ", ".join(s for s in SPLITS if (table["split"] == s).any())
+        raise DataError(f"{folder} has no clips in the split {split!r} (it has {there})")
     predictions = predict(checkpoint, rows, device=device)
     if checkpoint.experiment.labels == "genres":
         predictions.to_csv(folder / f"predictions-{split}.csv", index=False)

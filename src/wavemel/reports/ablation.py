@@ -20,6 +20,7 @@ from wavemel.reports.document import (
 )
 from wavemel.reports.figures import empty_figure
 from wavemel.reports.svg import INK, MUTED, SERIES, to_svg
+from wavemel.reports.wording import synthetic_banner
 
 
 def ablation_document(results: dict[str, Any]) -> Document:
@@ -37,7 +38,7 @@ def ablation_document(results: dict[str, Any]) -> Document:
         details=[
             "Validation clips only: no test clip was looked at. Whole tracks, the mean over their windows."
         ],
-        banners=[],
+        banners=[synthetic_banner(results["data"])] if results["synthetic"] else [],
         facts=[
             ("data", results["data"]),
             ("clips", f"{results['clips']} by {results['artists']} artists"),

@@ -42,6 +42,7 @@ from wavemel.reports.wording import (
     other_data_note,
     paper_name,
     percent,
+    synthetic_banner,
 )
 
 if TYPE_CHECKING:
@@ -84,15 +85,8 @@ def make_document(results: dict[str, Any]) -> Document:
 
 
 def _banners(results: dict[str, Any]) -> list[tuple[str, str]]:
-    if not results["data"]["synthetic"]:
-        return []
-    return [
-        (
-            "SYNTHETIC DATA",
-            f"The data set “{results['data']['name']}” was made by a program, not by musicians. "
-            "Its figures show that the whole chain works; they say nothing about real music.",
-        )
-    ]
+    data = results["data"]
+    return [synthetic_banner(data["name"])] if data["synthetic"] else []
 
 
 def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
@@ -171,6 +165,9 @@ def _training_section(results: dict[str, Any], counter: Iterator[int]) -> Sectio
     runs = max(len(m["history"]) for m in trained)
     charts = []
     for key, what in _CAPTIONS.items():
+        if not any(row[key] is not None for m in trained for run in m["history"] for row in run):
+            # Trained on the validation clips too: there is no curve to draw.
+            continue
         title = f"Figure {next(counter)}. {what[0].upper()}{what[1:]}"
         description = "; ".join(_curve_words(m, key) for m in trained)
         figure = figures.curves(results, key)
@@ -183,7 +180,9 @@ def _training_section(results: dict[str, Any], counter: Iterator[int]) -> Sectio
     asked = [m for m in results["models"] if m.get("overfitting")]
     asked += results.get("beside", [])
     if asked:
-        title = f"Figure {next(counter)}. Overfitting: top-1 on training clips and on test clips"
+        title = (
+            f"Figure {next(counter)}. Overfitting: top-1 on training clips and on held-out clips"
+        )
         words = "; ".join(f"{m['name']}: gap {number(m['overfitting']['gap'])}" for m in asked)
         parts.append(Charts([_chart("overfitting", title, figures.overfitting(asked), words)]))
         parts.append(overfitting_table(asked))

@@ -187,7 +187,7 @@ def overfitting(models: Sequence[dict[str, Any]]) -> Figure:
         found = model["overfitting"]
         ends = (found["held_out_top1"], found["training_top1"])
         axes.plot(ends, (place, place), color=MUTED, linewidth=2, zorder=1)
-        labels = ("test clips", "training clips") if place == places[0] else (None, None)
+        labels = ("held-out clips", "training clips") if place == places[0] else (None, None)
         for x, label, colour, marker in zip(ends, labels, SERIES[:2], "os", strict=True):
             axes.plot(x, place, marker, color=colour, markersize=7, label=label, linestyle="")
         axes.annotate(

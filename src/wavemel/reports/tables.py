@@ -97,7 +97,7 @@ def seed_table(results: dict[str, Any]) -> Table | None:
 
 def overfitting_table(models: list[dict[str, Any]]) -> Table:
     """Return how much better networks know the clips they learnt from than others."""
-    numeric = ("training clips", "test clips", "gap")
+    numeric = ("training clips", "held-out clips", "gap")
     return Table(
         "Top-1 of whole tracks on the clips that a network learnt from, unchanged, and on others",
         ("network", *numeric),
@@ -121,8 +121,9 @@ def pair_table(results: dict[str, Any], key: str = "pairs") -> Table | None:
         return None
     numeric = ("difference in top-1", "McNemar p", "permutation p", "Holm p")
     return Table(
-        "Table 3. Paired tests on the same test clips"
-        + (", whole tracks" if key == "track_pairs" else ""),
+        "Paired tests of whole tracks"
+        if key == "track_pairs"
+        else "Table 3. Paired tests on the same test clips",
         ("pair", *numeric, "verdict"),
         [
             [

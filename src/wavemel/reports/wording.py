@@ -134,6 +134,15 @@ def headline(results: dict[str, Any]) -> tuple[str, list[str]]:
     return sentence, details
 
 
+def synthetic_banner(data: str) -> tuple[str, str]:
+    """Return title and text of the banner over figures of data that a program made."""
+    return (
+        "SYNTHETIC DATA",
+        f"The data set “{data}” was made by a program, not by musicians. "
+        "Its figures show that the whole chain works; they say nothing about real music.",
+    )
+
+
 def other_data_note(results: dict[str, Any]) -> str:
     """Return that the paper's columns are of other data, where they stand and are."""
     data = results["data"]
