@@ -40,7 +40,9 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     models = tmp_path_factory.mktemp("models")
     tiny_model(models)
     state = str(tmp_path_factory.mktemp("state"))
-    return {**os.environ, "WAVEMEL_MODELS": str(models), "XDG_STATE_HOME": state}
+    # Named, or the model that ships would answer.
+    model = {"WAVEMEL_MODELS": str(models), "WAVEMEL_MODEL": "tiny"}
+    return {**os.environ, **model, "XDG_STATE_HOME": state}
 
 
 @pytest.fixture
@@ -197,8 +199,9 @@ def test_exit_codes_of_wrong_calls(run: Run, tmp_path: Path) -> None:
         assert (ran.code, ran.out) == (2, b""), words
         assert message in ran.err, words
         assert ran.err.count("\n") == 1, words
-    ran = run("classify", "a.wav", WAVEMEL_MODELS=str(tmp_path))
+    ran = run("classify", "a.wav", WAVEMEL_MODEL="gone")
     assert ran.code == 2
+    assert "there is no model called 'gone'" in ran.err
     assert "wavemel export RUN --name NAME" in ran.err
     assert run("classify", "nowhere.wav").code == 1  # a row, as for any bad file
     assert run("classify", "-", stdin=b"").code == 1

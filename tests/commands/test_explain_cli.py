@@ -133,6 +133,7 @@ def test_a_wrong_call_is_a_sentence(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("WAVEMEL_MODELS", str(folder / "models"))
+    monkeypatch.setenv("WAVEMEL_MODEL", "tiny")
     if not (folder / "models").exists():
         tiny_model(folder / "models", "tiny")
     with pytest.raises(WavemelError, match=message):

@@ -32,7 +32,7 @@ def test_a_model_arrives_as_it_was_and_answers(hub: Hub, model: Path, tmp_path: 
     assert made.folder == tmp_path / "models" / "my-genres"
     assert made.commit == repository.refs["main"]
     assert files_of(made.folder) == files_of(model)  # and nothing besides
-    assert list(list_models()) == ["my-genres"]
+    assert "my-genres" in list_models()
     assert models(tmp_path) == ["my-genres"]
     noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
     answers = [Classifier(m).classify(noise, 8000).genres for m in (model, "my-genres")]
