@@ -21,6 +21,7 @@ from wavemel.inference.classifier import Classifier
 from wavemel.inference.file import File2Result
 from wavemel.inference.reading import Reading
 from wavemel.inference.result import TrackResult
+from wavemel.inference.windows import Samples2Windows
 from wavemel.outputs.rows import Row, error_row, result_row
 
 
@@ -312,3 +313,22 @@ def row(classifier: Classifier, data: bytes, whole: bool) -> Row:
         return result_row("x", classifier.classify(data, whole=whole))
     except AudioError as error:
         return error_row("x", error.reason, error.message, "m")
+
+
+def test_a_short_track_is_read_once_not_in_pieces_first(
+    classifier: Classifier, song: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the windows that are likely to be needed cost more than the whole, no piece is read."""
+    asked = []
+    at = Samples2Windows.at
+
+    def counted(self: Samples2Windows, *where: object) -> object:
+        asked.append(where)
+        return at(self, *where)
+
+    monkeypatch.setattr(Samples2Windows, "at", counted)
+    short = classifier.classify(song[: 5 * RATE], RATE)
+    assert short.whole
+    assert not asked
+    assert not classifier.classify(np.tile(song, 20), RATE).whole
+    assert asked

@@ -17,8 +17,9 @@ from wavemel.inference.reading import FIRST, Reading, spread_out, windows_needed
 from wavemel.inference.result import Probabilities2Result, TrackResult
 from wavemel.inference.windows import ArrayStream, Samples2Windows
 
-#: What mel and network cost of a second, where decoding a second costs 1.
-_THINKING = 0.5
+#: What mel and network cost of a second, where decoding a second costs 1; see the breakdown of
+#: `benchmarks/classify_speed.py`.
+_THINKING = 0.3
 #: Seconds that are decoded before a stretch in the middle of a file, for the decoder's memory
 #: and the resampler's.
 _RUN_UP = 0.35
@@ -98,7 +99,7 @@ class File2Result:
         # A decoder that cannot seek exactly would decode from the beginning for every window.
         seekable = isinstance(stream, SndfileStream | ArrayStream)
         heard = None
-        if not self.reading.whole and seekable and len(starts) > self._fewest():
+        if not self.reading.whole and seekable and self._promises(starts):
             heard = self._some(stream, starts)
         whole = heard is None
         if heard is None:
@@ -106,6 +107,18 @@ class File2Result:
             heard = self._all(stream, name)
             total = heard.end
         return self._made(stream, name, heard, total, whole)
+
+    def _promises(self, starts: list[float]) -> bool:
+        """Return whether reading some windows is likely to be cheaper than reading all."""
+        if len(starts) <= self._fewest():
+            return False
+        if self.reading.seconds is not None:
+            return True
+        # As if one window had been heard: what is expected is the model's own spread. Without
+        # this, a short track would be read in pieces, and then again as a whole.
+        spread = self.network.description.window_spread
+        expected = windows_needed(np.zeros((1, 1)), len(starts), self.reading.tolerance, spread)
+        return self._pays(max(FIRST, expected), starts)
 
     def _fewest(self) -> int:
         if self.reading.seconds is None:

@@ -1,6 +1,6 @@
 """Samples -> the inputs a network asks for, in numpy: the twin of `wavemel.features.frontend`.
 
-The same spectrogram inside the ONNX graph costs about five times as much, for
+The same spectrogram inside the ONNX graph takes over three times as long, network included, for
 onnxruntime's STFT has no fast Fourier transform of its own
 (`benchmarks/classify_frontend.py`).
 """
