@@ -137,7 +137,7 @@ def test_only_runs_of_this_table_are_in_it(configs: Path, tmp_path: Path) -> Non
 def test_every_shipped_row_changes_one_part() -> None:
     """`minus-X` differs from `full` where `plus-X` differs from `plain`, and nowhere else."""
     from wavemel.experiment import config_set, load_experiment
-    from wavemel.training.run import flat_settings
+    from wavemel.training.folder import flat_settings
 
     experiments = {e.name: flat_settings(e) for e in map(load_experiment, config_set("ablation"))}
 

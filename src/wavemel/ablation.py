@@ -31,7 +31,8 @@ from wavemel.reproduce import (
     run_folder,
     train_all,
 )
-from wavemel.training.run import Hardware, flat_settings
+from wavemel.training.folder import flat_settings
+from wavemel.training.trainer import Hardware
 
 #: The split that a table is made of.
 SPLIT = "validation"

@@ -30,7 +30,9 @@ from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.run import Hardware, changed_settings, read_experiment, train
+from wavemel.training.folder import changed_settings, read_experiment
+from wavemel.training.run import train
+from wavemel.training.trainer import Hardware
 
 log = logging.getLogger(__name__)
 

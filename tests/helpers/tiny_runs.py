@@ -9,7 +9,7 @@ import torch
 from wavemel.data.splits import SplitChoice
 from wavemel.experiment import Experiment, make_experiment
 from wavemel.training.dataset import Dataset, prepare
-from wavemel.training.run import Hardware
+from wavemel.training.trainer import Hardware
 
 TINY = {
     "name": "tiny",

@@ -23,7 +23,8 @@ from wavemel.export import Options, export
 from wavemel.features.encoders.huggingface import HuggingFaceEncoder
 from wavemel.training.dataset import Dataset
 from wavemel.training.encoder import embedding_stores, open_encoder
-from wavemel.training.run import changed_settings, train
+from wavemel.training.folder import changed_settings
+from wavemel.training.run import train
 
 
 @pytest.fixture(scope="module")

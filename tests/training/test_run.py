@@ -16,7 +16,8 @@ from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.runs import evaluate_run
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
-from wavemel.training.run import Hardware, train
+from wavemel.training.run import train
+from wavemel.training.trainer import Hardware
 
 
 @pytest.fixture

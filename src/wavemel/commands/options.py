@@ -14,7 +14,7 @@ from wavemel.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
     from wavemel.data.splits import SplitChoice
-    from wavemel.training.run import Hardware
+    from wavemel.training.trainer import Hardware
 
 Data = Annotated[
     str,
@@ -100,7 +100,7 @@ def hardware(
     accelerator: str, devices: str, nodes: int, loggers: list[str], compiled: bool = False
 ) -> Hardware:
     """Return the Trainer's hardware options from those of the command line."""
-    from wavemel.training.run import Hardware
+    from wavemel.training.trainer import Hardware
 
     return Hardware(
         accelerator=accelerator,

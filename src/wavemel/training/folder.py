@@ -1,0 +1,150 @@
+"""A run folder: what lies in it, opening it, and whether it is of the same run.
+
+A run folder describes itself:
+
+| file | what |
+| --- | --- |
+| experiment.yaml | the whole description, nothing left to defaults |
+| run.json | classes, data, split, seeds, versions, hardware, time, best epoch |
+| table.csv | the clips with their split |
+| left_out.csv | the clips that were left out, and why |
+| metrics.csv | figures by epoch |
+| best.safetensors, best.json | weights of the epoch that `training.select` picks, and what they are |
+| last.ckpt | everything that ``--resume`` needs |
+| tensorboard/ | the same figures for TensorBoard |
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wavemel.checkpoint import read_json, write_json
+from wavemel.errors import ModelError
+from wavemel.experiment import Experiment, make_experiment
+from wavemel.machine import describe_machine
+from wavemel.networks.encoder import PINNED
+from wavemel.training.dataset import Dataset
+
+
+def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
+    """Prepare a new run folder, or check that an old one is of the same run; return its checkpoint.
+
+    Raises
+    ------
+    ModelError
+        The folder holds another run, other files, or a run that is not to be resumed.
+    """
+    about, last = folder / "run.json", folder / "last.ckpt"
+    if _rank() > 0:
+        # One process among several: the first one looks after the folder.
+        return last if resume and last.exists() else None
+    if about.exists():
+        if not resume:
+            raise ModelError(
+                f"{folder} already holds a run: give another --to, or --resume to continue it"
+            )
+        old = read_json(about)
+        if old["data"]["hash"] != data.hash:
+            raise ModelError(f"{folder} was trained on other data: it cannot be resumed on these")
+        changed = changed_settings(folder, experiment)
+        if changed:
+            raise ModelError(
+                f"{folder} was trained with another {', '.join(changed)}: a run is resumed as it was "
+                "started, with more epochs at most"
+            )
+        _write_experiment(folder, experiment)
+        # Figures of the weights that are about to change.
+        for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
+            stale.unlink()
+    elif folder.exists() and any(folder.iterdir()):
+        raise ModelError(f"{folder} is not empty and holds no run: give another --to")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not about.exists():
+        data.table.to_csv(folder / "table.csv", index=False)
+        data.left_out.to_csv(folder / "left_out.csv", index=False)
+        _write_experiment(folder, experiment)
+        write_json(
+            about,
+            {
+                "name": experiment.name,
+                "network": experiment.network["name"],
+                "classes": list(data.classes),
+                "labels": data.labels,
+                "data": data.about(),
+                "seed": experiment.seed,
+                "finished": False,
+                "machine": describe_machine(),
+            },
+        )
+    return last if resume and last.exists() else None
+
+
+def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
+    """Return the dotted names of what differs from a run's own description, epochs and patience aside.
+
+    So is what the run itself has found out of its encoder, where ``experiment`` leaves it open.
+    """
+    # Through the description's own type: a setting that is newer than the run has its default.
+    saved = flat_settings(make_experiment(read_experiment(folder), str(folder)))
+    wanted = flat_settings(experiment)
+    free = {"training.epochs", "training.patience"}
+    if experiment.training.schedule != "constant":
+        # Another number of epochs would be another learning rate in every step so far.
+        free.discard("training.epochs")
+    if "encoder" in experiment.network:
+        free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
+    keys = (saved.keys() | wanted.keys()) - free
+    return sorted(k for k in keys if saved.get(k) != wanted.get(k))
+
+
+def read_experiment(folder: Path) -> dict[str, Any]:
+    """Return the description that a run was started with, as plain data."""
+    try:
+        tree = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} is no run folder: experiment.yaml is missing") from error
+    if not isinstance(tree, dict):
+        raise ModelError(f"{folder / 'experiment.yaml'} is no description of an experiment")
+    return tree
+
+
+def flat_settings(experiment: Experiment) -> dict[str, Any]:
+    """Return a description as dotted names and plain values."""
+    return _flat(_plain(experiment.as_dict()))
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= (
+            _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+        )
+    return flat
+
+
+def _write_experiment(folder: Path, experiment: Experiment) -> None:
+    text = yaml.safe_dump(_plain(experiment.as_dict()), sort_keys=False, allow_unicode=True)
+    part = folder / "experiment.yaml.part"
+    part.write_text(text, "utf-8")
+    os.replace(part, folder / "experiment.yaml")
+
+
+def _rank() -> int:
+    """Return this process's number among those that train together, before there is a Trainer.
+
+    Lightning's launcher and Slurm set one variable, torchrun another.
+    """
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0)
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` with tuples as lists, as YAML and JSON hold them."""
+    if isinstance(value, dict):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

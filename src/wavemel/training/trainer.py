@@ -1,0 +1,123 @@
+"""Where and how a run takes place: Lightning's Trainer, its devices, loggers and silence."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+
+from wavemel.errors import ConfigError, MissingExtraError
+from wavemel.experiment import Experiment
+from wavemel.runtime import resolve_precision
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where a run takes place; passed on to Lightning's Trainer."""
+
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    nodes: int = 1
+    #: "tensorboard", "mlflow", "wandb"; metrics.csv is always written.
+    loggers: tuple[str, ...] = ("tensorboard",)
+    progress: bool = field(default_factory=lambda: os.isatty(2))
+    #: Compile the network with torch.compile: minutes at first, then quicker steps on a GPU.
+    compile: bool = False
+
+
+def make_trainer(
+    experiment: Experiment, folder: Path, hardware: Hardware, callbacks: list[Callback]
+) -> L.Trainer:
+    """Return the Trainer of one run; its checkpoint and its logs go into ``folder``."""
+    settings = experiment.training
+    device = resolve_device(hardware.accelerator)
+    precision = resolve_precision(settings.precision, device)
+    if settings.patience is not None:
+        figure = "validation_loss" if settings.select == "last" else settings.select
+        mode = "min" if figure.endswith("loss") else "max"
+        callbacks.append(EarlyStopping(figure, patience=settings.patience, mode=mode))
+    # Last in the list and so after the history: its file holds the others' state of this epoch.
+    callbacks.append(
+        ModelCheckpoint(
+            dirpath=folder,
+            filename="last",
+            save_top_k=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        )
+    )
+    if hardware.progress:
+        from lightning.pytorch.callbacks import RichProgressBar
+
+        callbacks.append(RichProgressBar(leave=True))
+    return L.Trainer(
+        accelerator=hardware.accelerator,
+        devices=hardware.devices,
+        num_nodes=hardware.nodes,
+        strategy=_strategy(settings.head_epochs, device, hardware),
+        precision="bf16-mixed" if precision == "bf16" else "32-true",
+        max_epochs=settings.epochs,
+        callbacks=callbacks,
+        logger=[_logger(name, folder) for name in hardware.loggers],
+        enable_progress_bar=hardware.progress,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        log_every_n_steps=1,
+    )
+
+
+def resolve_device(accelerator: str) -> str:
+    """Return torch's name of the device that an accelerator of Lightning's means."""
+    if accelerator in ("auto", "gpu"):
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return accelerator
+
+
+def _strategy(head_epochs: int, device: str, hardware: Hardware) -> str:
+    """Return Lightning's name of how several processes train together."""
+    devices = hardware.devices
+    if devices in ("auto", -1, "-1"):
+        devices = torch.cuda.device_count() if device == "cuda" else 1
+    several = hardware.nodes > 1 or str(devices) not in ("0", "1")
+    # While the head trains alone, branches get no gradients that the processes could wait for.
+    return "ddp_find_unused_parameters_true" if several and head_epochs else "auto"
+
+
+def _logger(name: str, folder: Path) -> Logger:
+    if name == "tensorboard":
+        return TensorBoardLogger(folder, name="", version="tensorboard")
+    if name in ("mlflow", "wandb"):
+        if importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, f"--logger {name}")
+        from lightning.pytorch.loggers import MLFlowLogger, WandbLogger
+
+        if name == "mlflow":
+            return MLFlowLogger("wavemel", run_name=folder.name)
+        return WandbLogger(name=folder.name, project="wavemel", save_dir=folder)
+    raise ConfigError(f"there is no logger {name!r} (known: tensorboard, mlflow, wandb)")
+
+
+def quieten() -> None:
+    """Drop Lightning's chatter; what a user must know, wavemel says itself."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in (
+        ".*does not have many workers.*",
+        ".*Checkpoint directory.*",
+        ".*srun.*",
+        ".*LeafSpec.*",
+        # Frozen branches are meant to be.
+        ".*in eval mode at the start of training.*",
+        # A settled recipe may train on its validation clips too.
+        ".*no `val_dataloader`.*",
+    ):
+        warnings.filterwarnings("ignore", message=message)
