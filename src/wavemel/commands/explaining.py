@@ -89,6 +89,7 @@ def _mistakes(request: Request) -> int:
     from wavemel.explain.track import Question, check_question
     from wavemel.reports.confusion_page import confusion_document
     from wavemel.reports.html import render_html
+    from wavemel.whole import write_text
 
     for given, option in (
         (request.model, "--model"),
@@ -114,7 +115,7 @@ def _mistakes(request: Request) -> int:
     to.mkdir(parents=True, exist_ok=True)
     document = confusion_document(confusions, explained, this_command())
     files = {path: f"mistakes/{named[path]}" for path in explained}
-    _write_text(pages[0], render_html(document))
+    write_text(pages[0], render_html(document))
     write_json(pages[1], as_data(confusions, files))
     write_table(confusions, files, pages[2])
     for line in (document.headline, *(f"  {detail}" for detail in document.details)):
@@ -244,12 +245,3 @@ def _tell(explanation: Explanation, stem: Path) -> None:
     for line in summary(explanation):
         print(f"  {line}")
     print(f"  {stem}.png, {stem.name}.json")
-
-
-def _write_text(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

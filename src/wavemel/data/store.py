@@ -12,6 +12,7 @@ import io
 import mmap
 import os
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -53,7 +54,7 @@ class ClipSpec:
         return len(header(self.samples)) + 4 + 2 * self.samples
 
 
-class _Store:
+class _Store(ABC):
     """What both stores share: the shape of a batch, and which stretch of a clip goes into it."""
 
     def __init__(self, rows: pd.DataFrame, spec: ClipSpec) -> None:
@@ -91,9 +92,9 @@ class _Store:
             out[row, count:] = 0
         return out
 
+    @abstractmethod
     def _read(self, index: int, variant: int, start: int, out: FloatArray) -> int:
         """Fill ``out`` with a clip from sample ``start`` on; return how many samples there were."""
-        raise NotImplementedError
 
 
 class ClipStore(_Store):

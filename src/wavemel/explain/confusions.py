@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.metrics import confusion_matrix
 from wavemel.evaluation.runs import evaluate_run, run_predictions, tracks
 from wavemel.explain.numbers import plain_path
+from wavemel.whole import new_file
 
 #: Columns of confusions.csv.
 COLUMNS = ("pair", "truth", "answer", "p_truth", "p_answer", "artist", "file", "explanation")
@@ -183,21 +183,14 @@ def as_data(confusions: Confusions, explained: Mapping[str, str]) -> dict[str, A
 
 def write_table(confusions: Confusions, explained: Mapping[str, str], path: Path) -> None:
     """Write the mistakes as CSV, a row a track, pair by pair; moved into place when whole."""
-    part = path.with_name(f".{path.name}.part")
-    try:
-        with open(part, "w", encoding="utf-8", newline="") as stream:
-            # All text in quotes: a lone carriage return in a name would else end the row.
-            writer = csv.DictWriter(
-                stream, COLUMNS, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n"
-            )
-            writer.writeheader()
-            for pair in confusions.pairs():
-                for mistake in pair.mistakes:
-                    row = _row(mistake, explained)
-                    writer.writerow({"pair": " / ".join(pair.genres), **row})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with new_file(path) as part, open(part, "w", encoding="utf-8", newline="") as stream:
+        # All text in quotes: a lone carriage return in a name would else end the row.
+        writer = csv.DictWriter(stream, COLUMNS, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+        writer.writeheader()
+        for pair in confusions.pairs():
+            for mistake in pair.mistakes:
+                row = _row(mistake, explained)
+                writer.writerow({"pair": " / ".join(pair.genres), **row})
 
 
 def _row(mistake: Mistake, explained: Mapping[str, str]) -> dict[str, Any]:

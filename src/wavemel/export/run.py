@@ -20,12 +20,12 @@ from wavemel.export.graph import quantise, takes_any_length, write_graph
 from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen, window_spread
 from wavemel.export.options import Options
 from wavemel.export.weights import round_weights, save_weights
-from wavemel.folders import new_folder
 from wavemel.inference.bundle import Bundle, ModelDescription, read_bundle
 from wavemel.inference.card import model_card
 from wavemel.inference.models import check_name, local_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks.model import GenreModel
+from wavemel.whole import new_folder
 
 #: The most by which a probability of the exported model may differ from torch's.
 PARITY = 1e-4

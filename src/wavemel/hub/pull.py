@@ -8,10 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from wavemel.errors import ModelError
-from wavemel.folders import new_folder
 from wavemel.hub.client import hub_api, hub_errors, read_address
 from wavemel.inference.bundle import Bundle, read_bundle
 from wavemel.inference.models import check_name, local_models
+from wavemel.whole import new_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from wavemel.reports.document import (
 from wavemel.reports.html import render_html
 from wavemel.reports.markdown import render_markdown
 from wavemel.reports.svg import GRID, INK, MUTED, PAPER, SERIES, plain_text, to_svg, write_figure
+from wavemel.whole import write_text
 
 SUFFIXES = (".html", ".md", ".png", ".svg")
 #: Thumbnails drawn at most: a folder of a hundred genres would give an unreadable wall.
@@ -62,11 +62,11 @@ def write_page(info: Info, thumbnails: list[Thumbnail], out: Path) -> list[Path]
         return [out]
     document = data_document(info, thumbnails)
     if suffix == ".html":
-        return [_write(out, render_html(document))]
+        return [write_text(out, render_html(document))]
     folder = out.parent / "figures"
     folder.mkdir(exist_ok=True)
-    drawn = [_write(folder / f"{chart.name}.svg", chart.svg) for chart in document.charts()]
-    return [_write(out, render_markdown(document)), *drawn]
+    drawn = [write_text(folder / f"{chart.name}.svg", chart.svg) for chart in document.charts()]
+    return [write_text(out, render_markdown(document)), *drawn]
 
 
 def check_page(out: Path) -> None:
@@ -75,16 +75,6 @@ def check_page(out: Path) -> None:
         raise DataError(f"{out}: the name of a data set's page ends in {', '.join(SUFFIXES)}")
     if not out.parent.is_dir():
         raise DataError(f"{out}: there is no folder {out.parent}")
-
-
-def _write(path: Path, text: str) -> Path:
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_text(text, "utf-8")
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
 
 
 def data_document(info: Info, thumbnails: list[Thumbnail]) -> Document:

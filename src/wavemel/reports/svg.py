@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wavemel.errors import WavemelError
+from wavemel.whole import new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,15 +86,11 @@ def write_figure(figure: Figure, path: Path, title: str, description: str) -> No
         raise WavemelError(f"{path} must end in .svg or .png")
     if not path.parent.is_dir():
         raise WavemelError(f"{path.parent} is no folder, so {path.name} cannot be written there")
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with new_file(path) as part:
         if suffix == ".svg":
             part.write_text(to_svg(figure, "figure", title, description), "utf-8")
         else:
             figure.savefig(part, format="png", dpi=160, metadata={"Title": title, "Software": None})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def themed(svg: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from wavemel.reports.document import Document
 from wavemel.reports.html import render_html
 from wavemel.reports.markdown import render_markdown
 from wavemel.reports.results import check_results
+from wavemel.whole import write_text
 
 
 def write_report(results: dict[str, Any], folder: Path) -> list[Path]:
@@ -51,12 +51,5 @@ def write_document(document: Document, data: dict[str, Any], folder: Path) -> li
     (folder / "figures").mkdir(exist_ok=True)
     written = []
     for name, text in texts.items():
-        path = folder / name
-        part = path.with_name(f".{path.name}.part")
-        try:
-            part.write_text(text, "utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-        written.append(path)
+        written.append(write_text(folder / name, text))
     return written
