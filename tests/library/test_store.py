@@ -87,6 +87,20 @@ def test_touched_files_are_known_by_their_content(path: Path, song: str) -> None
     assert store.count() == 1
 
 
+def test_a_transaction_that_ctrl_c_left_open_is_taken_back(path: Path, song: str) -> None:
+    store = Store(path, ABOUT)
+    assert store.take(song) is Taken.YOURS
+    # As if it had come between two lines of `transaction`, after the first of them.
+    store._db.execute("begin immediate")
+    store._db.execute("delete from files")
+    assert finish(store, song) is False
+    store._db.execute("begin immediate")
+    store.close()
+    again = Store(path, ABOUT)
+    assert again.take(song) is Taken.DONE
+    again.close()
+
+
 def test_what_a_dead_process_took_is_free(path: Path, song: str) -> None:
     code = (
         "import os, sys; from pathlib import Path; from wavemel.library.store import Store\n"

@@ -122,9 +122,13 @@ class Store:
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Change the store, and what goes with it, while no other process can."""
-        self._run("begin immediate")
+        """Change the store, and what goes with it, while no other process can; not to be nested."""
         try:
+            # Ctrl-C can come between the beginning of a transaction and what is done in it:
+            # what it left open is taken back.
+            if self._db.in_transaction:
+                self._run("rollback")
+            self._run("begin immediate")
             yield
             self._run("commit")
         except BaseException:
