@@ -1,0 +1,65 @@
+"""`wavemel listen`, as typed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_model import RATE, sounds
+from typed import Run
+
+
+def test_listen_to_a_stream(run: Run) -> None:
+    music = np.concatenate(sounds(3, 2.0, 16_000))
+    stereo = np.repeat((music * 32767).astype("<i2")[:, None], 2, axis=1).tobytes()
+    ran = run("listen", "--rate", "16000", "-f", "jsonl", stdin=stereo)
+    rows = ran.rows()
+    assert ran.code == 0
+    assert [row["time"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert len(rows[0]["genres"]) == 3
+    mono = music.astype("<f4").tobytes()
+    text = run("listen", "--rate", "16000", "--channels", "1", "--samples", "f32le", stdin=mono)
+    assert len(text.out.decode().splitlines()) == 6
+    assert text.out.decode().startswith("0:01.0  ")
+    nothing = run("listen", stdin=b"")
+    assert (nothing.code, "holds no samples" in nothing.err) == (2, True)
+    wrong = run("listen", "--samples", "s16be", stdin=b"")
+    assert (wrong.code, "did you mean" in wrong.err) == (2, True)
+
+
+def test_listen_to_a_microphone(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = tmp_path / "sounddevice.py"
+    fake.write_text(
+        "import numpy as np\n"
+        "class PortAudioError(Exception): pass\n"
+        "class InputStream:\n"
+        "    def __init__(self, samplerate, channels, dtype, device, callback):\n"
+        "        if device == 'none': raise PortAudioError('no such device')\n"
+        "        assert (channels, dtype) == (1, 'float32')\n"
+        "        self.callback, self.rate = callback, samplerate\n"
+        "    def __enter__(self):\n"
+        "        rng = np.random.default_rng(0)\n"
+        "        for _ in range(30):\n"
+        "            data = rng.standard_normal((self.rate // 10, 1), dtype=np.float32)\n"
+        "            self.callback(data, len(data), None, None)\n"
+        "    def __exit__(self, *_): pass\n"
+    )
+    command = [sys.executable, "-m", "wavemel", "listen", "--microphone", "--rate", str(RATE)]
+    changed = {**environment, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(command, env=changed, stdout=subprocess.PIPE, text=True) as listening:
+        assert listening.stdout
+        lines = [listening.stdout.readline() for _ in range(3)]
+        listening.terminate()
+    assert [line.split()[0] for line in lines] == ["0:01.0", "0:02.0", "0:03.0"]
+    none = subprocess.run(
+        [*command, "--device", "none"], env=changed, capture_output=True, text=True, check=False
+    )
+    assert (none.returncode, "no such device" in none.stderr) == (2, True)
+    fake.write_text("raise OSError('PortAudio library not found')")
+    missing = subprocess.run(command, env=changed, capture_output=True, text=True, check=False)
+    assert (missing.returncode, "wavemel[listen]" in missing.stderr) == (2, True)
