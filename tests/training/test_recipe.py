@@ -17,7 +17,7 @@ from wavemel.training.dataset import Dataset, prepare, stores
 from wavemel.training.loader import Chunks, ClipLoader
 from wavemel.training.mixing import mixup
 from wavemel.training.run import train
-from wavemel.training.task import GenreTask, rate_at
+from wavemel.training.task import GenreTask, rate_at, warming_average
 
 RECIPE = {
     "audio": {"rate": 8000, "seconds": 1.0, "clip_seconds": 1.5},
@@ -140,13 +140,23 @@ def test_the_average_is_the_formulas() -> None:
     assert task.average is not None
     parameter = task.model.network.stem[0].weight
     expected = None
-    for _ in range(5):
+    for kept in (0, 2 / 11, 3 / 12, 4 / 13, 5 / 14):
         with torch.no_grad():
             parameter.add_(torch.randn_like(parameter))
         task.on_train_batch_end(None, (), 0)
         value = parameter.detach().clone()
-        expected = value if expected is None else 0.9 * expected + 0.1 * value
+        expected = value if expected is None else kept * expected + (1 - kept) * value
     torch.testing.assert_close(task.kept.network.stem[0].weight, expected)
+
+
+@pytest.mark.parametrize(
+    ("taken", "kept"), [(1, 2 / 11), (40, 41 / 50), (80, 81 / 90), (1000, 0.9)]
+)
+def test_the_average_is_short_until_it_has_seen_many_steps(taken: int, kept: float) -> None:
+    mean, count = torch.tensor([1.0, 0.0]), torch.tensor([3])
+    warming_average(0.9)([mean, count], [torch.tensor([0.0, 1.0]), torch.tensor([7])], taken)
+    torch.testing.assert_close(mean, torch.tensor([kept, 1 - kept]))
+    assert count.item() == 7
 
 
 @pytest.mark.parametrize("network", ["mel-res", "wave-res"])

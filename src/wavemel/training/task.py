@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from wavemel.experiment import Experiment
 from wavemel.features.augment import make_augmentations
@@ -45,7 +46,7 @@ class GenreTask(L.LightningModule):
         if decay is not None:
             # Batch norm's statistics are averaged too: those of the raw weights would not fit.
             self.average = AveragedModel(
-                self.model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True
+                self.model, multi_avg_fn=warming_average(decay), use_buffers=True
             ).requires_grad_(False)
 
     @property
@@ -182,6 +183,28 @@ class GenreTask(L.LightningModule):
             "optimizer": optimiser,
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
+
+
+def warming_average(
+    decay: float,
+) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+    """Return how an exponential moving average takes a step's weights in, short-sighted at first.
+
+    After n steps the average keeps ``min(decay, (1 + n) / (10 + n))`` of itself, as in TensorFlow's
+    ``ExponentialMovingAverage``: with ``decay`` alone it would still hold the random weights of the
+    beginning after many epochs of a small data set.
+    """
+
+    @torch.no_grad()
+    def take_in(averaged: list[Tensor], current: list[Tensor], taken: Tensor | int) -> None:
+        kept = min(decay, (1 + int(taken)) / (10 + int(taken)))
+        for mean, new in zip(averaged, current, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(new, 1 - kept)
+            else:
+                mean.copy_(new)  # batch norm's count of batches
+
+    return take_in
 
 
 def rate_at(step: int, steps: int, warmup: float, cosine: bool) -> float:
