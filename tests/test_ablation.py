@@ -84,8 +84,8 @@ def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> No
     full, minus = results["rows"]
     assert (full["name"], minus["name"]) == ("full", "minus-filters")
     assert minus["changes"] == ["network.filters: 2 (not 4)"]
-    assert full["changes"] == []
-    assert "difference" not in full
+    assert minus["against"] == "full"
+    assert "against" not in full
     assert minus["difference"] == pytest.approx(minus["top1"] - full["top1"])
     assert results["split"] == "validation"
     # No test clip was looked at.
@@ -106,9 +106,31 @@ def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> No
     assert (to / "figures" / "ablation.svg") in written
 
 
+def test_a_row_is_compared_with_the_reference_that_it_changes_least(
+    configs: Path, tmp_path: Path
+) -> None:
+    (configs / "plain.yaml").write_text(
+        "base: full.yaml\nnetwork: {filters: 2, dense: [4]}\ntraining: {learning_rate: 0.01}\n"
+    )
+    (configs / "plus-dense.yaml").write_text("base: plain.yaml\nnetwork: {dense: [8]}\n")
+    (configs / "minus-filters.yaml").unlink()
+    results = ablate(plan_of(configs, tmp_path / "t"), references=("full", "plain"), hardware=QUIET)
+    rows = {row["name"]: row for row in results["rows"]}
+    assert {name: row.get("against") for name, row in rows.items()} == {
+        "full": None,
+        "plain": "full",
+        "plus-dense": "plain",
+    }
+    assert rows["plus-dense"]["changes"] == ["network.dense: [8] (not [4])"]
+    expected = rows["plus-dense"]["top1"] - rows["plain"]["top1"]
+    assert rows["plus-dense"]["difference"] == pytest.approx(expected)
+    page = write_document(ablation_document(results), results, tmp_path / "t")
+    assert "plus-dense, of plain" in next(p for p in page if p.name == "report.md").read_text()
+
+
 def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no config 'ful'.*did you mean 'full'"):
-        ablate(plan_of(configs, tmp_path / "a"), reference="ful", hardware=QUIET)
+        ablate(plan_of(configs, tmp_path / "a"), references=("ful",), hardware=QUIET)
     with pytest.raises(DataError, match=r"'full'.*no finished runs"):
         ablate(plan_of(configs, tmp_path / "b"), rows=("minus-filters",), hardware=QUIET)
     with pytest.raises(DataError, match=r"'all'.*no validation clips"):

@@ -57,7 +57,7 @@ class Answers:
 
 def ablate(
     plan: Plan,
-    reference: str = "full",
+    references: tuple[str, ...] = ("full",),
     rows: tuple[str, ...] = (),
     hardware: Hardware | None = None,
     *,
@@ -68,7 +68,9 @@ def ablate(
     Parameters
     ----------
     plan : data, folder of configs, seeds, folds.
-    reference : name of the config that the others are compared with.
+    references : names of the configs that the others are compared with: each with that
+        of them from which it changes the fewest settings, which says what a part adds
+        to nothing as well as what the whole loses without it.
     rows : names of the configs to train now; all by default. The table holds
         whatever is finished in the plan's folder, so that rows that matter
         can be given more seeds later.
@@ -80,41 +82,41 @@ def ablate(
     ConfigError
         The folder has no such config.
     DataError
-        The reference has no finished runs and is not among ``rows``, the split has no
+        A reference has no finished runs and is not among ``rows``, the split has no
         validation clips, or two configs were validated on other clips.
     ModelError
         A run in the plan's folder is of other data or settings.
     """
     work = open_plan(plan, SPLIT)
     names = [experiment.name for experiment in work.experiments]
-    check_names(plan, names, (reference, *rows))
-    base = next(e for e in work.experiments if e.name == reference)
+    check_names(plan, names, (*references, *rows))
+    by_name = {experiment.name: experiment for experiment in work.experiments}
     # What would fail at the end is asked before training, which may take hours.
-    done = {e.name: _finished_seeds(work, plan, e) for e in work.experiments}
-    if rows and reference not in rows and not done[reference]:
-        raise DataError(
-            f"{reference!r}, which all rows are compared with, has no finished runs: "
-            "name it in --rows too"
-        )
+    for name in references:
+        if rows and name not in rows and not _finished_seeds(work, plan, by_name[name]):
+            raise DataError(
+                f"{name!r}, which other rows are compared with, has no finished runs: "
+                "name it in --rows too"
+            )
     train_all(work, plan, hardware, only=rows)
     answers = {
         experiment.name: found
         for experiment in work.experiments
         if (found := _answers(work, plan, experiment, gaps)) is not None
     }
-    table = [
-        {
-            "name": name,
-            "changes": _changes(base, experiment) if name != reference else [],
-            **_figures(answers[name]),
-            **({} if name == reference else _against(answers[name], answers[reference])),
-        }
-        for name, experiment in zip(names, work.experiments, strict=True)
-        if name in answers
-    ]
+    table = []
+    for name, found in answers.items():
+        row: dict[str, Any] = {"name": name, **_figures(found)}
+        base = _nearest(by_name[name], [by_name[other] for other in references])
+        if base is not None:
+            row["against"] = base.name
+            row["changes"] = changes(base, by_name[name])
+            row.update(_against(found, answers[base.name]))
+        table.append(row)
+    first = answers[references[0]]
     return {
-        "format": 1,
-        "title": f"What each part of {reference!r} is worth on {work.corpus.name}",
+        "format": 2,
+        "title": f"What each part of {references[0]!r} is worth on {work.corpus.name}",
         "command": plan.command,
         "config_set": plan.configs,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -122,9 +124,9 @@ def ablate(
         "synthetic": work.corpus.synthetic,
         "split": SPLIT,
         "folds": len(work.datasets),
-        "clips": len(answers[reference].paths),
-        "artists": len(set(answers[reference].artists)),
-        "reference": reference,
+        "clips": len(first.paths),
+        "artists": len(set(first.artists)),
+        "references": list(references),
         "machine": describe_machine(),
         "seconds": round(sum(a.seconds for a in answers.values()), 1),
         "rows": table,
@@ -225,8 +227,16 @@ def _against(answers: Answers, reference: Answers) -> dict[str, Any]:
     }
 
 
-def _changes(base: Experiment, other: Experiment) -> list[str]:
-    """Return what a config changes, as ``key: value (not base's value)``."""
+def _nearest(experiment: Experiment, references: list[Experiment]) -> Experiment | None:
+    """Return the reference from which a config changes least; None for the first of them itself."""
+    others = [base for base in references if base.name != experiment.name]
+    if experiment.name == references[0].name or not others:
+        return None
+    return min(others, key=lambda base: len(changes(base, experiment)))
+
+
+def changes(base: Experiment, other: Experiment) -> list[str]:
+    """Return what a config changes of another, as ``key: value (not base's value)``."""
     one, two = flat_settings(base), flat_settings(other)
     keys = sorted((one.keys() | two.keys()) - {"name", "seed"})
     return [

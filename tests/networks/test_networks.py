@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from wavemel.errors import ConfigError
 from wavemel.networks import NETWORKS, build_network
+from wavemel.networks.blocks import TimeStatistics
 from wavemel.networks.residual import ResidualUnit
 from wavemel.networks.wave import WaveConfig
 
@@ -167,7 +168,7 @@ def test_mel_res_pools_mean_and_deviation_of_every_level() -> None:
     mel = torch.randn(2, 24, 50) * 3 + 1
     assert network.n_features == 2 * (12 + 6 + 6 + 8)
     # In evaluation a fresh batch norm leaves values as they are, but for its epsilon.
-    pooled = network.features(mel) * (1 + network.norm.eps) ** 0.5
+    pooled = network.features(mel) * (1 + network.statistics.norm.eps) ** 0.5
     mfcc = torch.from_numpy(scipy.fft.dct(mel.double().numpy(), axis=1, norm="ortho")[:, :12])
     torch.testing.assert_close(pooled[:, :12], mfcc.mean(2).float(), rtol=1e-4, atol=1e-4)
     deviation = mfcc.std(2, correction=0).float()
@@ -176,3 +177,15 @@ def test_mel_res_pools_mean_and_deviation_of_every_level() -> None:
     torch.testing.assert_close(pooled[:, -16:-8], x.mean((2, 3)))
     last = build_network("mel-res", {"filters": [6, 8], "levels": False, "cepstra": 12}, **SMALL)
     assert last.n_features == 16
+
+
+def test_deltas_tell_how_fast_features_move() -> None:
+    x = torch.randn(2, 5, 3, 40)
+    pooled = TimeStatistics(deltas=True)(x)
+    assert pooled.shape == (2, 15)
+    torch.testing.assert_close(pooled[:, :10], TimeStatistics()(x))
+    steps = torch.diff(x.mean(2), dim=2)
+    torch.testing.assert_close(pooled[:, 10:], (steps.square().mean(2) + 1e-5).sqrt())
+    network = build_network("mel-res", {"filters": [6, 8], "cepstra": 12, "deltas": True}, **SMALL)
+    assert network.n_features == 3 * (12 + 6 + 6 + 8)
+    assert build_network("wave-res", {"filters": [6], "deltas": True}, **SMALL).n_features == 36

@@ -17,8 +17,12 @@ def ablate(
         str, typer.Option(help="Folder of configs, or a shipped set: each config is a row.")
     ] = "ablation",
     reference: Annotated[
-        str, typer.Option(help="Config that the others are compared with.")
-    ] = "full",
+        str,
+        typer.Option(
+            help="Configs that the others are compared with, separated by commas: "
+            "each with the one from which it changes least."
+        ),
+    ] = "full,plain",
     rows: Annotated[
         str, typer.Option(help="Configs to train now, separated by commas (default: all).")
     ] = "",
@@ -48,7 +52,8 @@ def ablate(
     """Train every config of a folder and say what each part is worth, on validation clips.
 
     The shipped set 'ablation' is the recipe of the strong networks without each of
-    its parts, and each part alone. The table holds whatever is finished in --to: run
+    its parts ('minus', compared with 'full'), and each part alone (compared with
+    'plain'). The table holds whatever is finished in --to: run
     again with --rows and more --seeds to look closer at the rows that matter. Test
     clips are never looked at.
 
@@ -80,21 +85,24 @@ def ablate(
         command=o.this_command(),
         name_seeds=True,
     )
-    wanted = tuple(name for name in rows.split(",") if name)
     results = run_ablation(
         plan,
-        reference,
-        wanted,
+        _names(reference),
+        _names(rows),
         o.hardware(accelerator, devices, nodes, loggers, compiled),
         gaps=gaps,
     )
     document = ablation_document(results)
     write_document(document, results, folder)
     for row in results["rows"]:
-        said = f"{row['difference']:+.3f}" if "difference" in row else "reference"
+        said = f"{row['difference']:+.3f} to {row['against']}" if "against" in row else "reference"
         typer.echo(f"{row['name']:<22}{row['top1']:.3f}  {said}")
     typer.echo(document.headline)
     typer.echo(f"table: {folder / 'report.html'}")
+
+
+def _names(said: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in said.split(",") if name.strip())
 
 
 def register(app: typer.Typer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -76,16 +78,24 @@ class CosineTransform(nn.Module):
 class TimeStatistics(nn.Module):
     """Mean and standard deviation over time of what is left when bands are averaged.
 
-    A standard deviation tells how a feature moves, which a mean cannot: the
-    statistics that support vector machines on MFCCs live on.
+    A standard deviation tells how far a feature moves, which a mean cannot: the
+    statistics that support vector machines on MFCCs live on. ``deltas`` adds the
+    root mean square of its steps from frame to frame: how fast it moves.
 
     Shape
     -----
-    (B, C, H, W) -> (B, 2 C).
+    (B, C, H, W) -> (B, n C); n, `count`, is 2, or 3 with deltas.
 
     Source: statistics pooling of Snyder et al., "X-vectors: robust DNN
-    embeddings for speaker recognition", ICASSP 2018.
+    embeddings for speaker recognition", ICASSP 2018; deltas are those of
+    Furui, "Speaker-independent isolated word recognition using dynamic features
+    of speech spectrum", IEEE TASSP 1986.
     """
+
+    def __init__(self, deltas: bool = False) -> None:
+        super().__init__()
+        self.deltas = deltas
+        self.count = 3 if deltas else 2
 
     def forward(self, x: Tensor) -> Tensor:
         """Pool."""
@@ -93,8 +103,43 @@ class TimeStatistics(nn.Module):
         rows = x.float().mean(dim=2)
         mean = rows.mean(dim=2)
         # A little is added, because the square root has no slope at 0.
-        deviation = ((rows - mean[:, :, None]).square().mean(dim=2) + 1e-5).sqrt()
-        return torch.cat([mean, deviation], dim=1)
+        made = [mean, ((rows - mean[:, :, None]).square().mean(dim=2) + 1e-5).sqrt()]
+        if self.deltas:
+            steps = rows[:, :, 1:] - rows[:, :, :-1]
+            made.append((steps.square().mean(dim=2) + 1e-5).sqrt())
+        return torch.cat(made, dim=1)
+
+
+class LevelStatistics(nn.Module):
+    """Statistics over time of every level of a network, or of the last alone, normalised.
+
+    Parameters
+    ----------
+    widths : channels of each level.
+    every : pool all levels, not only the last.
+    deltas : see `TimeStatistics`.
+
+    Shape
+    -----
+    levels, each (B, C, H, W) -> (B, n_features).
+
+    Source: Lee & Nam, "Multi-level and multi-scale feature aggregation using
+    pretrained convolutional neural networks for music auto-tagging", IEEE Signal
+    Processing Letters 2017.
+    """
+
+    def __init__(self, widths: Sequence[int], every: bool = True, deltas: bool = False) -> None:
+        super().__init__()
+        self.every = every
+        self.summary = TimeStatistics(deltas)
+        self.n_features = self.summary.count * sum(widths if every else widths[-1:])
+        # Levels differ in scale by orders of magnitude.
+        self.norm = nn.BatchNorm1d(self.n_features)
+
+    def forward(self, levels: list[Tensor]) -> Tensor:
+        """Pool and normalise."""
+        pooled = levels if self.every else levels[-1:]
+        return self.norm(torch.cat([self.summary(level) for level in pooled], dim=1))
 
 
 class GlobalMaxAvg(nn.Module):

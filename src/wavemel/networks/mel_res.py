@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from wavemel.networks.base import NETWORKS, GenreNetwork
-from wavemel.networks.blocks import CosineTransform, TimeStatistics, dense_head
+from wavemel.networks.blocks import CosineTransform, LevelStatistics, dense_head
 from wavemel.networks.residual import ResidualUnit
 
 
@@ -22,7 +21,7 @@ class MelResConfig:
     and is followed by a max pooling of ``pool``: most of the price of a
     spectrogram network is its first layers. ``levels`` pools the input's first
     ``cepstra`` cepstral coefficients (None: one a band), the first convolution
-    and every unit; without it the last unit alone.
+    and every unit; without it the last unit alone. ``deltas``: see `TimeStatistics`.
     """
 
     classes: int = 8
@@ -33,6 +32,7 @@ class MelResConfig:
     dense: tuple[int, ...] = ()
     levels: bool = True
     cepstra: int | None = None
+    deltas: bool = False
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
@@ -60,9 +60,7 @@ class MelRes(GenreNetwork):
     Source: the short-chunk CNN with residual connections of Won et al.,
     "Evaluation of CNN-based automatic music tagging models", SMC 2020, made a
     hundredth as large for small collections. Its features are statistics over
-    time of every level, as in Lee & Nam, "Multi-level and multi-scale feature
-    aggregation using pretrained convolutional neural networks for music
-    auto-tagging", IEEE Signal Processing Letters 2017: genre shows in timbre, which
+    time of every level (`LevelStatistics`): genre shows in timbre, which
     the first levels hold, as much as in patterns, which the last ones do. The
     input's own level is its cepstrum (MFCCs): neighbouring bands tell nearly the
     same, and what they differ in would drown.
@@ -85,14 +83,10 @@ class MelRes(GenreNetwork):
         for inputs, outputs in zip(config.filters[:-1], config.filters[1:], strict=True):
             units.append(ResidualUnit(inputs, outputs, stride=(2, 2)))
         self.units = nn.ModuleList(units)
-        self.summary = TimeStatistics()
         self.cepstrum = CosineTransform(config.coefficients, config.bands)
-        widths = (
-            (config.coefficients, first, *config.filters) if config.levels else config.filters[-1:]
-        )
-        self.n_features = 2 * sum(widths)
-        # Levels differ in scale by orders of magnitude.
-        self.norm = nn.BatchNorm1d(self.n_features)
+        widths = (config.coefficients, first, *config.filters)
+        self.statistics = LevelStatistics(widths, config.levels, config.deltas)
+        self.n_features = self.statistics.n_features
         self.head = dense_head(self.n_features, config.dense, config.classes, config.dropout)
 
     def features(self, *inputs: Tensor) -> Tensor:
@@ -104,9 +98,7 @@ class MelRes(GenreNetwork):
         for unit in self.units:
             x = unit(x)
             levels.append(x)
-        if not self.config.levels:
-            levels = levels[-1:]
-        return self.norm(torch.cat([self.summary(level) for level in levels], dim=1))
+        return self.statistics(levels)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return logits, (B, classes)."""

@@ -6,11 +6,10 @@ import itertools
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from wavemel.networks.base import NETWORKS, GenreNetwork
-from wavemel.networks.blocks import TimeStatistics, dense_head
+from wavemel.networks.blocks import LevelStatistics, dense_head
 from wavemel.networks.residual import ResidualUnit
 
 
@@ -21,6 +20,7 @@ class WaveResConfig:
     The first convolution has ``kernel`` samples and ``stride``; then comes one
     residual unit a number in ``filters``, each followed by a max pooling of ``pool``.
     ``levels`` pools the first convolution and every unit; without it the last unit alone.
+    ``deltas``: see `TimeStatistics`.
     """
 
     classes: int = 8
@@ -31,6 +31,7 @@ class WaveResConfig:
     pool: int = 4
     dense: tuple[int, ...] = ()
     levels: bool = True
+    deltas: bool = False
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
@@ -82,23 +83,17 @@ class WaveRes(GenreNetwork):
             unit = ResidualUnit(inputs, outputs, kernel=(1, config.unit_kernel))
             units.append(nn.Sequential(unit, nn.MaxPool2d((1, config.pool))))
         self.units = nn.ModuleList(units)
-        self.summary = TimeStatistics()
-        pooled = (first, *config.filters) if config.levels else config.filters[-1:]
-        self.n_features = 2 * sum(pooled)
-        self.norm = nn.BatchNorm1d(self.n_features)
+        self.statistics = LevelStatistics((first, *config.filters), config.levels, config.deltas)
+        self.n_features = self.statistics.n_features
         self.head = dense_head(self.n_features, config.dense, config.classes, config.dropout)
 
     def features(self, *inputs: Tensor) -> Tensor:
         """Return the statistics of all levels, (B, n_features)."""
         (wave,) = inputs
-        x = self.stem(wave[:, None, None, :])
-        levels = [x]
+        levels = [self.stem(wave[:, None, None, :])]
         for unit in self.units:
-            x = unit(x)
-            levels.append(x)
-        if not self.config.levels:
-            levels = levels[-1:]
-        return self.norm(torch.cat([self.summary(level) for level in levels], dim=1))
+            levels.append(unit(levels[-1]))
+        return self.statistics(levels)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         """Return logits, (B, classes)."""

@@ -26,15 +26,15 @@ from wavemel.reports.wording import synthetic_banner
 def ablation_document(results: dict[str, Any]) -> Document:
     """Return an ablation's results (see `wavemel.ablation.ablate`) as plain parts."""
     rows = results["rows"]
-    reference = next(row for row in rows if row["name"] == results["reference"])
-    others = [row for row in rows if row is not reference]
+    first = next(row for row in rows if "against" not in row)
+    others = [row for row in rows if row is not first]
     figure = difference_chart(results)
     words = "; ".join(f"{row['name']} {row['difference']:+.3f}" for row in others)
-    title = "Difference in top-1 to the reference, with 95 % intervals"
+    title = "Difference in top-1 to the reference of each row, with 95 % intervals"
     drawing = to_svg(figure, "ablation", title, words or "no rows")
     return Document(
         title=results["title"],
-        headline=_headline(results, reference, others),
+        headline=_headline(first, others),
         details=[
             "Validation clips only: no test clip was looked at. Whole tracks, the mean over their windows."
         ],
@@ -51,9 +51,10 @@ def ablation_document(results: dict[str, Any]) -> Document:
                 "Parts",
                 [
                     Charts([Chart("ablation", title, drawing, figure.get_figwidth())]),
-                    _table(results, rows),
+                    _table(results["references"], rows),
                     Text(
-                        "Intervals are bootstraps over artists, of the mean over seeds. p is of a paired "
+                        "A row is compared with the reference from which it changes the fewest "
+                        "settings (below). Intervals are bootstraps over artists, of the mean over seeds. p is of a paired "
                         "permutation test by artist; with so many rows a p near .05 is expected by chance. "
                         "'training top-1', where it stands, is that of the trained network on the clips it "
                         "learnt from, unchanged: the gap is its distance to the validation top-1."
@@ -66,7 +67,7 @@ def ablation_document(results: dict[str, Any]) -> Document:
                 [
                     Bullets(
                         [
-                            f"{row['name']}: {'; '.join(row['changes']) or 'nothing'}"
+                            f"{row['name']}, of {row['against']}: {'; '.join(row['changes']) or 'nothing'}"
                             for row in others
                         ]
                     )
@@ -80,7 +81,7 @@ def ablation_document(results: dict[str, Any]) -> Document:
 
 def difference_chart(results: dict[str, Any]) -> Figure:
     """Draw each row's difference to the reference as a point with its interval."""
-    rows = [row for row in results["rows"] if "difference" in row]
+    rows = [row for row in results["rows"] if "against" in row]
     figure, axes = empty_figure(6.4, 1.2 + 0.28 * max(1, len(rows)))
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
@@ -91,34 +92,35 @@ def difference_chart(results: dict[str, Any]) -> Figure:
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(places, [f"{row['name']} ({len(row['seeds'])})" for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
-    axes.set_xlabel(f"top-1 minus that of {results['reference']} (seeds in brackets)")
+    said = " or ".join(results["references"])
+    axes.set_xlabel(f"top-1 minus that of {said} (seeds in brackets)")
     return figure
 
 
-def _table(results: dict[str, Any], rows: list[dict[str, Any]]) -> Table:
-    columns: tuple[str, ...] = ("row", "seeds", "top-1", "difference", "p", "log loss")
+def _table(references: list[str], rows: list[dict[str, Any]]) -> Table:
+    columns: tuple[str, ...] = ("row", "seeds", "top-1", "against", "difference", "p", "log loss")
     gaps = all(row["training_top1"] is not None for row in rows)
     if gaps:
         columns += ("training top-1", "gap")
     return Table(
-        caption=f"Top-1 of whole tracks on validation clips, mean over seeds; reference: "
-        f"{results['reference']}",
+        caption="Top-1 of whole tracks on validation clips, mean over seeds",
         columns=columns,
         rows=[
             [
-                Cell(row["name"], strong=row["name"] == results["reference"]),
+                Cell(row["name"], strong=row["name"] in references),
                 Cell(str(len(row["seeds"]))),
                 Cell(f"{row['top1']:.3f}", _interval(row["top1_ci95"])),
+                Cell(row.get("against", "–")),
                 Cell(f"{row['difference']:+.3f}", _interval(row["difference_ci95"], sign=True))
-                if "difference" in row
+                if "against" in row
                 else Cell("–"),
-                Cell(f"{row['permutation_p']:.2g}" if "permutation_p" in row else "–"),
+                Cell(f"{row['permutation_p']:.2g}" if "against" in row else "–"),
                 Cell(f"{row['log_loss']:.3f}"),
                 *(_gap(row) if gaps else []),
             ]
             for row in rows
         ],
-        numeric=frozenset(columns[1:]),
+        numeric=frozenset(columns[1:]) - {"against"},
     )
 
 
@@ -134,14 +136,20 @@ def _interval(interval: list[float] | None, sign: bool = False) -> str:
     return f"[{low:+.3f}, {high:+.3f}]" if sign else f"[{low:.3f}, {high:.3f}]"
 
 
-def _headline(
-    results: dict[str, Any], reference: dict[str, Any], others: list[dict[str, Any]]
-) -> str:
-    text = f"{results['reference']} has {reference['top1']:.3f} {_interval(reference['top1_ci95'])} top-1."
-    clear = [row for row in others if row["difference_ci95"] and row["difference_ci95"][1] < 0]
+def _headline(first: dict[str, Any], others: list[dict[str, Any]]) -> str:
+    text = f"{first['name']} has {first['top1']:.3f} {_interval(first['top1_ci95'])} top-1."
+
+    def named(rows: list[dict[str, Any]]) -> str:
+        return ", ".join(f"{r['name']} ({r['difference']:+.3f} to {r['against']})" for r in rows)
+
+    known = [row for row in others if row["difference_ci95"]]
+    worse = [row for row in known if row["difference_ci95"][1] < 0]
+    better = [row for row in known if row["difference_ci95"][0] > 0]
     if not others:
         return text
-    if not clear:
-        return f"{text} No row is worse beyond its 95 % interval."
-    named = ", ".join(f"{row['name']} ({row['difference']:+.3f})" for row in clear)
-    return f"{text} Worse beyond their 95 % intervals: {named}."
+    if not worse and not better:
+        return f"{text} No row differs from its reference beyond its 95 % interval."
+    for word, rows in (("Worse", worse), ("Better", better)):
+        if rows:
+            text += f" {word} beyond their 95 % intervals: {named(rows)}."
+    return text

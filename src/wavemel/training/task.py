@@ -19,6 +19,9 @@ from wavemel.training.loader import Batch
 from wavemel.training.mixing import mixup
 from wavemel.training.seeds import derive, generator
 
+#: As `torch.optim.swa_utils` gives a model's parameters.
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 class GenreTask(L.LightningModule):
     """A model, its loss and its optimiser.
@@ -185,9 +188,7 @@ class GenreTask(L.LightningModule):
         }
 
 
-def warming_average(
-    decay: float,
-) -> Callable[[list[Tensor], list[Tensor], Tensor | int], None]:
+def warming_average(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """Return how an exponential moving average takes a step's weights in, short-sighted at first.
 
     After n steps the average keeps ``min(decay, (1 + n) / (10 + n))`` of itself, as in TensorFlow's
@@ -196,7 +197,7 @@ def warming_average(
     """
 
     @torch.no_grad()
-    def take_in(averaged: list[Tensor], current: list[Tensor], taken: Tensor | int) -> None:
+    def take_in(averaged: Tensors, current: Tensors, taken: Tensor | int) -> None:
         kept = min(decay, (1 + int(taken)) / (10 + int(taken)))
         for mean, new in zip(averaged, current, strict=True):
             if mean.is_floating_point():
