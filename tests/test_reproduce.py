@@ -322,6 +322,10 @@ def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
     mean = np.mean([m.probabilities for m in members], axis=0)
     right = (mean.argmax(1) == members[0].truth).mean()
     assert models["mel, 2 seeds averaged"]["track"]["top1"] == pytest.approx(right)
+    # What answers as one is calibrated as one.
+    averaged = models["mel, 2 seeds averaged"]["calibration"]
+    assert averaged["before"]["top1"] == pytest.approx(right)
+    assert models["all networks averaged"]["members"] == list(models)[:4]
     seeds = {row["name"]: row for row in found["over_seeds"]}
     each = [models[f"mel (seed {seed})"]["track"]["top1"] for seed in (0, 1)]
     assert seeds["mel"]["top1_each"] == pytest.approx(each)

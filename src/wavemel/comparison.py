@@ -14,7 +14,7 @@ import yaml
 from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
-from wavemel.evaluation.calibrate_runs import calibrate_compared
+from wavemel.evaluation.calibrate_runs import calibrate_averaged, calibrate_compared
 from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
@@ -97,6 +97,9 @@ def compare(
     by_name = _by_name(entries)
     seeded = _over_seeds(entries, by_name, classes)
     averaged = _ensembles(entries, by_name, classes) if ensemble else {}
+    for facts in (facts for _, facts in averaged.values()):
+        of = [[run for run, _ in grouped[member]] for member in facts["members"]]
+        facts["calibration"] = calibrate_averaged(of, split, device=device)
     entries.update(averaged)
     entries.update(baselines or {})
     # Seeds of one recipe are not models to be set against each other, and their pairs are many.
@@ -198,6 +201,7 @@ def _ensembles(
                 **facts[0],
                 "network": None,
                 "experiment": None,
+                "members": members,
                 "seeds": sorted({seed for f in facts for seed in f["seeds"]}),
                 "parameters": sum(f["parameters"] for f in facts),
                 "epochs": None,
@@ -205,7 +209,6 @@ def _ensembles(
                 # Its members' time is counted with them.
                 "seconds": 0.0,
                 "history": [],
-                "calibration": None,
                 "overfitting": None,
                 "per_fold": [],
             },

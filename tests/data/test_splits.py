@@ -282,7 +282,7 @@ def test_validation_clips_train_where_nothing_is_chosen() -> None:
     assert sizes(kept) == [36, 12, 12]
     assert sizes(made) == [48, 0, 12]
     assert (made["split"] == "test").equals(kept["split"] == "test")
-    assert "Validation clips train too" in sentence
+    assert "the validation clips train as well" in sentence
 
 
 def test_all_clips_train() -> None:

@@ -22,6 +22,7 @@ def model(name: str, top1: float, kind: str = "network") -> dict[str, Any]:
         "top1": top1,
         "top1_ci95": [top1 - 0.1, top1 + 0.1],
         "n": 80,
+        "split": "test",
     }
 
 

@@ -152,7 +152,7 @@ def _files(target: Path) -> list[Path]:
 
 
 def _write(found: dict[str, Any], target: Path) -> None:
-    from wavemel.checkpoint import write_json
+    from wavemel.checkpoint import read_json, write_json
     from wavemel.evaluation.calibrate_runs import as_file
     from wavemel.reports.calibration import write_figures
 
@@ -163,7 +163,10 @@ def _write(found: dict[str, Any], target: Path) -> None:
     write_json(files[0], as_file(found, o.this_command()))
     typer.echo(f"written: {files[0]}")
     run = files[0].parent
-    if files[0].name == FILE and (run / "run.json").is_file():
+    about = read_json(run / "run.json") if (run / "run.json").is_file() else {}
+    if about.get("network") == "encoder":
+        return  # export refuses heads on encoders: they run where torch does
+    if files[0].name == FILE and about:
         typer.echo(f"next: wavemel export {run}")
     else:
         typer.echo(f"next: wavemel export RUN --calibration {files[0]}")

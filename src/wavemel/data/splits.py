@@ -80,7 +80,7 @@ def make_split(
     sides, description = METHODS[choice.how](corpus, rows, choice)
     if not choice.validate and (sides == "validation").any():
         sides = sides.mask((sides == "validation").fillna(False), "training")
-        description += " Validation clips train too."
+        description += " Here the validation clips train as well: nothing validates."
     table = rows.assign(split=sides.astype("string"))
     outside = int(table["split"].isna().sum())
     if outside:

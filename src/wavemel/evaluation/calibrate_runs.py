@@ -15,8 +15,8 @@ import pandas as pd
 from wavemel.checkpoint import read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
-from wavemel.evaluation.predictions import probability_columns
 from wavemel.evaluation.runs import evaluate_run, run_predictions, run_table
+from wavemel.evaluation.seeds import average_predictions
 
 FORMAT = 1
 
@@ -73,7 +73,7 @@ def calibrate_cross_validation(
         )
     if ensemble:
         members = [
-            (_mean([t for t, other in members if other == fold], classes), fold)
+            (average_predictions([t for t, other in members if other == fold], classes), fold)
             for fold in dict.fromkeys(fold for _, fold in members)
         ]
     return calibrate_folds(members, classes, **how)
@@ -95,6 +95,39 @@ def calibrate_compared(
     if not (run_table(runs[0])["split"] == "validation").any():
         return None
     return calibrate_run(runs[0], device=device)
+
+
+def calibrate_averaged(
+    members: Sequence[Sequence[Path]], split: str, *, device: str = "cpu"
+) -> dict[str, Any] | None:
+    """Return the calibration of several networks that answer as one, the mean of what each says.
+
+    Parameters
+    ----------
+    members : the run folders of each network (one of each fold, or of the one split).
+    split, device : as in `calibrate_compared`, which also says where there is none.
+    """
+    if split != "test":
+        return None
+    first = members[0]
+    classes = tuple(read_json(first[0] / "run.json")["classes"])
+
+    def averaged(of: str) -> pd.DataFrame:
+        pooled = [
+            pd.concat([_predictions(run, of, device) for run in runs], ignore_index=True)
+            for runs in members
+        ]
+        return average_predictions(pooled, classes)
+
+    if len(first) > 1:
+        together = averaged("test")
+        folds = [frozenset(_predictions(run, "test", device)["path"]) for run in first]
+        parts = [(together[together["path"].isin(fold)], fold) for fold in folds]
+        return calibrate_folds(parts, classes)
+    runs = [run for each in members for run in each]
+    if not all((run_table(run)["split"] == "validation").any() for run in runs):
+        return None
+    return calibrate_split(averaged("validation"), averaged("test"), classes)
 
 
 def as_file(found: dict[str, Any], command: str) -> dict[str, Any]:
@@ -128,14 +161,3 @@ def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
 def _predictions(run: Path, split: str, device: str) -> pd.DataFrame:
     evaluate_run(run, split, device=device)
     return run_predictions(run, split)
-
-
-def _mean(tables: Sequence[pd.DataFrame], classes: tuple[str, ...]) -> pd.DataFrame:
-    """Return the mean probabilities of every window."""
-    columns = probability_columns(classes)
-    together = pd.concat(tables, ignore_index=True)
-    by_window = together.groupby(["path", "start"], sort=False)
-    counts = by_window.size()
-    if (counts != len(tables)).any():
-        raise DataError("seeds of one fold were asked at different places and cannot be averaged")
-    return by_window[["artist", "genre"]].first().join(by_window[columns].mean()).reset_index()

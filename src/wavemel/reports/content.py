@@ -91,17 +91,18 @@ def _banners(results: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:
     data, models = results["data"], results["models"]
+    split = models[0]["split"]
     clips = sum(sum(counts.values()) for counts in data["counts"].values())
     facts = [
         ("data", data["name"] + (" (synthetic)" if data["synthetic"] else "")),
         ("genres", str(len(models[0]["classes"]))),
         ("clips used", f"{clips:,}"),
-        ("test clips", f"{models[0]['n']:,}"),
+        (f"{split} clips", f"{models[0]['n']:,}"),
     ]
     if models[0]["n_groups"] not in (None, models[0]["n"]):
-        facts.append(("test artists", f"{models[0]['n_groups']:,}"))
+        facts.append((f"{split} artists", f"{models[0]['n_groups']:,}"))
     if results["folds"] > 1:
-        facts.append(("test folds", f"{results['folds']}, pooled"))
+        facts.append((f"{split} folds", f"{results['folds']}, pooled"))
     facts.append(("took", duration(results["seconds"])))
     return facts
 
@@ -214,7 +215,9 @@ def _genres_section(results: dict[str, Any], counter: Iterator[int]) -> Section:
     for model in models:
         title = f"Figure {next(counter)}. Confusion matrix of {model['name']}"
         right = sum(row[i] for i, row in enumerate(model["confusion"]))
-        words = f"{right:,} of {model['n']:,} test clips on the diagonal. {_worst(model)}"
+        words = (
+            f"{right:,} of {model['n']:,} {model['split']} clips on the diagonal. {_worst(model)}"
+        )
         figure = figures.confusion(model, look[model["name"]]["color"])
         matrices.append(_chart(f"confusion-{_slug(model['name'])}", title, figure, words))
     parts.append(Charts(matrices))

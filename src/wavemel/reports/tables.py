@@ -44,7 +44,7 @@ def table_1(results: dict[str, Any]) -> Table:
     if shown:
         groups += (("in the paper, on FMA-small", 4, "paper: "),)
     return Table(
-        f"Table 1. Clip level: the {_clip(results)} of each of {models[0]['n']:,} test clips",
+        f"Table 1. Clip level: the {_clip(results)} of each of {models[0]['n']:,} {models[0]['split']} clips",
         ("model", *ours, *theirs),
         rows,
         numeric=frozenset((*ours, *theirs)),
@@ -123,7 +123,7 @@ def pair_table(results: dict[str, Any], key: str = "pairs") -> Table | None:
     return Table(
         "Paired tests of whole tracks"
         if key == "track_pairs"
-        else "Table 3. Paired tests on the same test clips",
+        else f"Table 3. Paired tests on the same {results['models'][0]['split']} clips",
         ("pair", *numeric, "verdict"),
         [
             [

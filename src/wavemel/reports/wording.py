@@ -108,7 +108,7 @@ def headline(results: dict[str, Any]) -> tuple[str, list[str]]:
     ranked = networks or baselines
     best = ranked[0]
     what = "network" if networks else "baseline"
-    stands = f"{percent(best['top1'])} of {best['n']:,} test clips right{_range(best)}"
+    stands = f"{percent(best['top1'])} of {best['n']:,} {best['split']} clips right{_range(best)}"
     details: list[str] = []
     if len(ranked) == 1:
         sentence = f"{best['name']} gets {stands}."
