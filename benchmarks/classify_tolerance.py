@@ -3,9 +3,9 @@
     python benchmarks/classify_tolerance.py --music emotify library
 
 Every file is classified twice: as `wavemel classify` does by default, which
-reads windows until every genre's probability is within --tolerance of the
-whole file's with 95 % confidence, and with --whole. The figure of a file is
-its largest difference of a probability.
+reads windows until the genre is the whole file's and every probability within
+--tolerance of the whole file's, with 95 % confidence, and with --whole. The
+figure of a file is its largest difference of a probability.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
     parser = arguments(
         __doc__ or "", "classify_tolerance", music="folders, each measured for itself"
     )
-    parser.add_argument("--tolerance", type=float, default=0.1)
+    parser.add_argument("--tolerance", type=float, default=0.15)
     parser.add_argument("--every", type=int, default=1, help="take every n-th file of a folder")
     args = parser.parse_args()
     model = model_of(args)

@@ -146,7 +146,7 @@ def test_a_changing_track_needs_more_windows_and_comes_as_close(classifier: Clas
     for spread in (0.0, 0.1, 0.25):
         track = long_track(np.clip(0.5 + rng.uniform(-spread, spread, 60), 0, 1))
         network = CountingNetwork(classifier)
-        some = File2Result(network).stream(_stream(track), "x")
+        some = File2Result(network, Reading(tolerance=0.1)).stream(_stream(track), "x")
         asked.append(network.asked)
         whole = File2Result(CountingNetwork(classifier), Reading(whole=True)).stream(
             _stream(track), "x"

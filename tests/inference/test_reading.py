@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wavemel.commands.classifying import Request
 from wavemel.inference.reading import Reading, spread_out, windows_needed
 
 
@@ -25,12 +26,25 @@ def test_any_first_few_lie_spread_over_the_track(count: int, few: int) -> None:
 
 def test_windows_needed_follows_the_standard_error() -> None:
     # Four windows at .1 from their mean, and three more of the model's spread, .1.
-    p = np.array([[0.4, 0.6], [0.6, 0.4], [0.4, 0.6], [0.6, 0.4]])
+    p = np.array([[0.7, 0.3], [0.9, 0.1], [0.7, 0.3], [0.9, 0.1]])
     variance = 0.01 * 7 / 6
     error = (0.05 / 1.96) ** 2
     total = 1000
     expected = variance * total / (error * (total - 1) + variance)
     assert windows_needed(p, total, 0.05, 0.1) == int(np.ceil(expected))
+
+
+def test_where_two_genres_are_close_more_windows_are_needed() -> None:
+    p = np.array([[0.4, 0.6], [0.6, 0.4], [0.45, 0.65], [0.6, 0.4]])
+    lead = p[:, 1] - p[:, 0]
+    variance = (np.square(lead - lead.mean()).sum() + 3 * 2 * 0.01) / 6
+    error = (lead.mean() / 1.645) ** 2
+    expected = variance * 1000 / (error * 999 + variance)
+    assert windows_needed(p, 1000, 0.15, 0.1) == int(np.ceil(expected)) > 100
+    # Level: nothing but all of them can tell.
+    assert windows_needed(p[:2], 1000, 0.15, 0.1) == 1000
+    # One genre far ahead: the tolerance alone counts.
+    assert windows_needed(p[:, [0]], 1000, 0.15, 0.1) < 4
 
 
 @given(
@@ -52,7 +66,7 @@ def test_windows_needed_is_sane(n: int, seed: int, tolerance: float, more: int) 
 def test_the_stated_confidence_is_reached_on_drifting_tracks() -> None:
     """Tracks whose probabilities wander, as music's do; read as `File2Result` reads."""
     rng = np.random.default_rng(0)
-    within = 0
+    within = same = 0
     tracks = 400
     for _ in range(tracks):
         total = int(rng.integers(15, 120))
@@ -64,7 +78,9 @@ def test_the_stated_confidence_is_reached_on_drifting_tracks() -> None:
         while (needed := windows_needed(p[order[:n]], total, 0.05, 0.15)) > n:
             n = min(needed, 2 * n)
         within += bool(np.abs(p[order[:n]].mean(axis=0) - p.mean(axis=0)).max() <= 0.05)
+        same += bool(p[order[:n]].mean(axis=0).argmax() == p.mean(axis=0).argmax())
     assert within / tracks >= 0.93
+    assert same / tracks >= 0.95
 
 
 @pytest.mark.parametrize(
@@ -76,6 +92,7 @@ def test_impossible_readings(wrong: dict) -> None:
 
 
 def test_readings_say_what_they_are() -> None:
-    assert str(Reading()) == "tolerance 0.1"
+    assert Request().tolerance == Reading().tolerance
+    assert str(Reading()) == "tolerance 0.15"
     assert str(Reading(whole=True)) == "whole"
     assert str(Reading(seconds=20)) == "20 s"

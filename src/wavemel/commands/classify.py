@@ -81,14 +81,14 @@ def classify(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.1,
+    tolerance: Tolerance = 0.15,
     min_confidence: MinConfidence = None,
 ) -> None:
     """Tell the genre of audio files.
 
-    By default it reads as few windows, spread over each file, as give every
-    genre's probability within --tolerance of what reading the --whole file would
-    give, with 95 % confidence.
+    By default it reads as few windows, spread over each file, as give the genre that
+    reading the --whole file would give, and every genre's probability within
+    --tolerance of it, with 95 % confidence.
 
     It exits 0 when all went well, 1 when some files failed (each has a row that
     says why), 2 when the call was wrong.

@@ -34,7 +34,7 @@ class Request:
     workers: int | None = None
     seconds: float | None = None
     whole: bool = False
-    tolerance: float = 0.1
+    tolerance: float = 0.15
     min_confidence: float | None = None
 
 
@@ -220,7 +220,8 @@ class _Tally:
             print(said, file=sys.stderr)
         if self._length and self._read < 0.99 * self._length:
             how = (
-                f"within {self._reading.tolerance:g} of the whole files' answers, in 95 of 100 cases"
+                f"for the whole files' genre, probabilities within {self._reading.tolerance:g}, in "
+                "95 of 100 cases"
                 if self._reading.seconds is None
                 else "as --seconds says"
             )

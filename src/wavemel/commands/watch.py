@@ -66,7 +66,7 @@ def watch(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.1,
+    tolerance: Tolerance = 0.15,
     min_confidence: MinConfidence = None,
     polling: Annotated[
         bool, typer.Option("--polling", help="Look again and again: for network folders.")

@@ -2,7 +2,8 @@
 
 The answer for a track is the mean of its windows' probabilities. Windows far
 apart in a track are a sample of that mean: a few of them, spread over the
-track, give it within a tolerance that their own spread tells.
+track, give it within a tolerance that their own spread tells. Where the two
+likeliest genres lie closer than that, more are read until one leads.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 #: How far a probability may be from the whole track's.
-TOLERANCE = 0.1
+TOLERANCE = 0.15
 #: Windows that are read before their spread is looked at.
 FIRST = 3
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
 #: the spread that the model's windows have on average.
 _PRIOR_WINDOWS = 3
-#: Two-sided 95 % of a normal distribution.
-_Z95 = 1.96
+#: 95 % of a normal distribution: within two bounds, and above one.
+_WITHIN95, _ABOVE95 = 1.96, 1.645
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Reading:
 
     ``whole``: every window. ``seconds``: windows that last this long
     together, spread over the track. Otherwise windows are added until, with 95 %
-    confidence, every genre's probability is within ``tolerance`` of what the
-    whole track would give.
+    confidence, the likeliest genre is the whole track's and every genre's
+    probability is within ``tolerance`` of what the whole track would give.
     """
 
     whole: bool = False
@@ -72,7 +73,10 @@ def spread_out(count: int) -> Iterator[int]:
 def windows_needed(
     probabilities: npt.NDArray[np.float64], total: int, tolerance: float, spread: float
 ) -> int:
-    """Return how many windows give the mean of all within ``tolerance``, with 95 % confidence.
+    """Return how many windows give the answer of all of them, with 95 % confidence.
+
+    That is: every probability within ``tolerance`` of the mean over all windows, and
+    the likeliest genre the same.
 
     Parameters
     ----------
@@ -84,8 +88,25 @@ def windows_needed(
     Source: the standard error of a mean in sampling without replacement from
     ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
-    n = len(probabilities)
-    squares = np.square(probabilities - probabilities.mean(axis=0)).sum(axis=0)
-    variance = (squares.max() + _PRIOR_WINDOWS * spread**2) / (n - 1 + _PRIOR_WINDOWS)
-    error = (tolerance / _Z95) ** 2
-    return min(total, math.ceil(variance * total / (error * (total - 1) + variance)))
+    variance = _variance(probabilities, spread).max()
+    needed = _count(variance, total, tolerance / _WITHIN95)
+    if probabilities.shape[1] > 1:
+        first, second = np.argsort(-probabilities.mean(axis=0), kind="stable")[:2]
+        leads = probabilities[:, [first]] - probabilities[:, [second]]
+        # As of two genres that vary independently.
+        variance = _variance(leads, spread * math.sqrt(2))[0]
+        needed = max(needed, _count(variance, total, float(leads.mean()) / _ABOVE95))
+    return needed
+
+
+def _variance(values: npt.NDArray[np.float64], spread: float) -> npt.NDArray[np.float64]:
+    """Return the variance of each column, drawn towards what the model's windows have on average."""
+    squares = np.square(values - values.mean(axis=0)).sum(axis=0)
+    return (squares + _PRIOR_WINDOWS * spread**2) / (len(values) - 1 + _PRIOR_WINDOWS)
+
+
+def _count(variance: float, total: int, error: float) -> int:
+    """Return how many of ``total`` values have a mean with a standard error of at most ``error``."""
+    if variance == 0:
+        return 1
+    return min(total, math.ceil(variance * total / (error**2 * (total - 1) + variance)))
