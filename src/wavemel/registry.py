@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
@@ -72,6 +71,8 @@ class Registry(Generic[T]):
 
 def suggest(name: str, known: Iterator[str] | dict[str, T] | list[str] | tuple[str, ...]) -> str:
     """Return the end of an error sentence that offers the nearest, or all, known names."""
+    import difflib  # only a mistake needs it, and every start would wait for it
+
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
     if near:

@@ -9,13 +9,15 @@ import re
 import stat
 import tempfile
 import threading
-import zipfile
 import zlib
 from collections import OrderedDict
 from os import PathLike
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from wavemel.errors import AudioError
+
+if TYPE_CHECKING:
+    import zipfile  # imported where an archive is opened: few files lie in one
 
 try:  # CPython can be built without lzma; an archive that needs it then has its own error.
     from lzma import LZMAError
@@ -212,6 +214,8 @@ def _archive(path: str | PathLike[str], file: str) -> zipfile.ZipFile:
             _archives.move_to_end(key)
             return _archives[key]
     _open_file(file, path).close()
+    import zipfile
+
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
@@ -240,6 +244,8 @@ class _unpacking:  # noqa: N801 - reads as a statement
             raise AudioError(
                 self.path, "no-decoder", f"is packed by an unknown method ({error})"
             ) from None
+        import zipfile
+
         damage = (zipfile.BadZipFile, zlib.error, EOFError, LZMAError, ValueError)
         # bz2 reports damage as an OSError without a number; a full disk has one.
         if isinstance(error, damage) or (isinstance(error, OSError) and error.errno is None):
