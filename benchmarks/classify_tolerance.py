@@ -3,9 +3,9 @@
     python benchmarks/classify_tolerance.py --music emotify library
 
 Every file is classified twice: as `wavemel classify` does by default, which
-reads windows until the genre is the whole file's and every probability within
---tolerance of the whole file's, with 95 % confidence, and with --whole. The
-figure of a file is its largest difference of a probability.
+reads windows until every genre's probability is within --tolerance of the
+whole file's with 95 % confidence, and with --whole. The figure of a file is
+its largest difference of a probability.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def test_it_says_how_much_it_read(run: Run, tmp_path: Path) -> None:
     write_tone(tmp_path / "long.wav", 0, 120.0)
     ran = run("classify", "long.wav")
     assert ran.code == 0
-    assert "of 2.0 minutes, for the whole files' genre, probabilities within 0.15, in 95" in ran.err
+    assert "of 2.0 minutes, within 0.15 of the whole files' answers" in ran.err
     assert "--whole reads all" in ran.err
     (row,) = run("classify", "long.wav", "-f", "jsonl", "--seconds", "7").rows()
     assert (row["seconds_read"], row["whole"]) == (7, False)

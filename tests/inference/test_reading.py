@@ -34,17 +34,19 @@ def test_windows_needed_follows_the_standard_error() -> None:
     assert windows_needed(p, total, 0.05, 0.1) == int(np.ceil(expected))
 
 
-def test_where_two_genres_are_close_more_windows_are_needed() -> None:
-    p = np.array([[0.4, 0.6], [0.6, 0.4], [0.45, 0.65], [0.6, 0.4]])
+def test_where_two_genres_are_close_up_to_twice_as_many_windows_are_needed() -> None:
+    p = np.array([[0.4, 0.6], [0.6, 0.4], [0.3, 0.7], [0.6, 0.4]])
     lead = p[:, 1] - p[:, 0]
     variance = (np.square(lead - lead.mean()).sum() + 3 * 2 * 0.01) / 6
-    error = (lead.mean() / 1.645) ** 2
-    expected = variance * 1000 / (error * 999 + variance)
-    assert windows_needed(p, 1000, 0.15, 0.1) == int(np.ceil(expected)) > 100
-    # Level: nothing but all of them can tell.
-    assert windows_needed(p[:2], 1000, 0.15, 0.1) == 1000
+    expected = variance * 1000 / (lead.mean() ** 2 * 999 + variance)
+    alone = windows_needed(p[:, [0]], 1000, 0.07, 0.1)
+    assert alone < windows_needed(p, 1000, 0.07, 0.1) == int(np.ceil(expected)) < 2 * alone
+    # Level: no number of windows would tell.
+    level = windows_needed(p[:2], 1000, 0.1, 0.1)
+    assert level == 2 * windows_needed(p[:2, [0]], 1000, 0.1, 0.1)
     # One genre far ahead: the tolerance alone counts.
-    assert windows_needed(p[:, [0]], 1000, 0.15, 0.1) < 4
+    ahead = p * [0.4, 1.0]
+    assert windows_needed(ahead, 1000, 0.1, 0.1) == windows_needed(ahead[:, [1]], 1000, 0.1, 0.1)
 
 
 @given(

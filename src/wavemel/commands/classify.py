@@ -86,9 +86,9 @@ def classify(
 ) -> None:
     """Tell the genre of audio files.
 
-    By default it reads as few windows, spread over each file, as give the genre that
-    reading the --whole file would give, and every genre's probability within
-    --tolerance of it, with 95 % confidence.
+    By default it reads as few windows, spread over each file, as give every
+    genre's probability within --tolerance of what reading the --whole file would
+    give, with 95 % confidence; up to twice as many where two genres lie close.
 
     It exits 0 when all went well, 1 when some files failed (each has a row that
     says why), 2 when the call was wrong.

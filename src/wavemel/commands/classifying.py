@@ -220,8 +220,7 @@ class _Tally:
             print(said, file=sys.stderr)
         if self._length and self._read < 0.99 * self._length:
             how = (
-                f"for the whole files' genre, probabilities within {self._reading.tolerance:g}, in "
-                "95 of 100 cases"
+                f"within {self._reading.tolerance:g} of the whole files' answers, in 95 of 100 cases"
                 if self._reading.seconds is None
                 else "as --seconds says"
             )

@@ -3,7 +3,7 @@
 The answer for a track is the mean of its windows' probabilities. Windows far
 apart in a track are a sample of that mean: a few of them, spread over the
 track, give it within a tolerance that their own spread tells. Where the two
-likeliest genres lie closer than that, more are read until one leads.
+likeliest genres lie close, up to twice as many are read, so that the better one leads.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ FIRST = 3
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
 #: the spread that the model's windows have on average.
 _PRIOR_WINDOWS = 3
-#: 95 % of a normal distribution: within two bounds, and above one.
-_WITHIN95, _ABOVE95 = 1.96, 1.645
+#: Two-sided 95 % of a normal distribution.
+_Z95 = 1.96
+#: Standard errors by which one genre is to lead, and how many times as many windows as the
+#: tolerance asks for may be read for it: genres that are level stay so, however many are read.
+_LEAD, _AT_MOST = 1.0, 2
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Reading:
 
     ``whole``: every window. ``seconds``: windows that last this long
     together, spread over the track. Otherwise windows are added until, with 95 %
-    confidence, the likeliest genre is the whole track's and every genre's
-    probability is within ``tolerance`` of what the whole track would give.
+    confidence, every genre's probability is within ``tolerance`` of what the whole
+    track would give, and one genre leads; see `windows_needed`.
     """
 
     whole: bool = False
@@ -73,10 +76,10 @@ def spread_out(count: int) -> Iterator[int]:
 def windows_needed(
     probabilities: npt.NDArray[np.float64], total: int, tolerance: float, spread: float
 ) -> int:
-    """Return how many windows give the answer of all of them, with 95 % confidence.
+    """Return how many windows give the mean of all within ``tolerance``, with 95 % confidence.
 
-    That is: every probability within ``tolerance`` of the mean over all windows, and
-    the likeliest genre the same.
+    Where the two likeliest genres lie within one standard error of each other, it is
+    as many as would set them apart, but at most twice as many.
 
     Parameters
     ----------
@@ -89,13 +92,14 @@ def windows_needed(
     ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
     variance = _variance(probabilities, spread).max()
-    needed = _count(variance, total, tolerance / _WITHIN95)
+    needed = _count(variance, total, tolerance / _Z95)
     if probabilities.shape[1] > 1:
         first, second = np.argsort(-probabilities.mean(axis=0), kind="stable")[:2]
         leads = probabilities[:, [first]] - probabilities[:, [second]]
         # As of two genres that vary independently.
         variance = _variance(leads, spread * math.sqrt(2))[0]
-        needed = max(needed, _count(variance, total, float(leads.mean()) / _ABOVE95))
+        apart = _count(variance, total, float(leads.mean()) / _LEAD)
+        needed = max(needed, min(apart, _AT_MOST * needed))
     return needed
 
 
