@@ -22,7 +22,7 @@ from wavemel.inference.windows import ArrayStream, Samples2Windows
 _THINKING = 0.3
 #: Seconds that are decoded before a stretch in the middle of a file, for the decoder's memory
 #: and the resampler's.
-_RUN_UP = 0.35
+_RUN_UP = 0.2
 
 #: Less than the rounding of 16 bits leaves: nothing was recorded.
 _DIGITAL_SILENCE_DB = -110.0
