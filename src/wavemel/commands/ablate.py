@@ -94,9 +94,10 @@ def ablate(
     )
     document = ablation_document(results)
     write_document(document, results, folder)
+    width = max(len(row["name"]) for row in results["rows"]) + 2
     for row in results["rows"]:
         said = f"{row['difference']:+.3f} to {row['against']}" if "against" in row else "reference"
-        typer.echo(f"{row['name']:<22}{row['top1']:.3f}  {said}")
+        typer.echo(f"{row['name']:<{width}}{row['top1']:.3f}  {said}")
     typer.echo(document.headline)
     typer.echo(f"table: {folder / 'report.html'}")
 

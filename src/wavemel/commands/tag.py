@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wavemel.errors import AudioError, ConfigError, DataError
+from wavemel.commands.classify import Workers
+from wavemel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from wavemel.library.find import Found
@@ -50,6 +51,7 @@ def tag(
         ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model that classifies PATHs.")] = None,
+    workers: Workers = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write; without it, only show.")] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace genres that files have already.")
@@ -95,7 +97,7 @@ def tag(
     from wavemel.tagging.journal import Journal, new_journal
     from wavemel.tagging.plan import plan
 
-    verdicts, classes = _verdicts(paths or [], results, model, overwrite)
+    verdicts, classes = _verdicts(paths or [], results, model, overwrite, workers)
     changes = plan(
         track(verdicts, "reading tags"),
         overwrite=overwrite,
@@ -163,48 +165,65 @@ def playlists(
 
 
 def live_verdicts(
-    paths: Sequence[str], model: str | None, *, overwrite: bool = True
+    paths: Sequence[str], model: str | None, *, overwrite: bool = True, workers: int | None = None
 ) -> tuple[list[Verdict], list[str]]:
-    """Classify files now; return a verdict each and all genres of the model.
+    """Classify files now, as `wavemel classify` does; return a verdict each and all genres of the model.
 
     The only place here that knows the classifier. Files that have a genre are
     not listened to unless ``overwrite``.
     """
-    import wavemel
+    from wavemel.commands.classifying import job_for
+    from wavemel.inference.models import find_model
+    from wavemel.inference.reading import Reading
+    from wavemel.library.library import Library
+    from wavemel.progress import track
+    from wavemel.tagging.verdicts import Verdict
+
+    bundle = find_model(model)
+    files = list(_files(paths))
+    if not files:
+        raise DataError(f"no audio files that hold tags in {', '.join(paths[:3])}")
+    settled = {} if overwrite else _settled(files)
+    asked = [found for found in files if found.path not in settled]
+    library = Library(job_for(bundle, Reading(), None), bundle.description, workers)
+    heard = {}
+    for done in track(library.classify(asked), "classifying", len(asked)):
+        row = done.row
+        genres = [(each["genre"], each["probability"]) for each in row["genres"]]
+        heard[done.path] = Verdict(done.path, genres, row["unsure"], row["error"])
+    by_path = {**settled, **heard}
+    return [by_path[found.path] for found in files], list(bundle.description.classes)
+
+
+def _settled(files: Sequence[Found]) -> dict[str, Verdict]:
+    """Return verdicts on the files that need not be listened to: they have a genre, or no tags to read."""
     from wavemel.progress import track
     from wavemel.tagging.errors import TagError
     from wavemel.tagging.files import read_genres
     from wavemel.tagging.verdicts import Verdict
 
-    classifier = wavemel.load(model)
-    verdicts = []
-    files = list(_files(paths))
-    if not files:
-        raise DataError(f"no audio files that hold tags in {', '.join(paths[:3])}")
-    for found in track(files, "classifying"):
-        path = found.path
+    made = {}
+    for found in track(files, "reading tags"):
         if found.reason is not None:
-            verdicts.append(Verdict(path, error=found.message))
             continue
         try:
-            if not overwrite and read_genres(path):
-                verdicts.append(Verdict(path))
-                continue
-            result = classifier.classify(path)
-        except (AudioError, TagError) as error:
-            verdicts.append(Verdict(path, error=error.message))
-        else:
-            genres = [(each.genre, each.probability) for each in result.genres]
-            verdicts.append(Verdict(path, genres, result.unsure))
-    return verdicts, list(classifier.classes)
+            if read_genres(found.path):
+                made[found.path] = Verdict(found.path)
+        except TagError as error:
+            made[found.path] = Verdict(found.path, error=error.message)
+    return made
 
 
 def _verdicts(
-    paths: Sequence[str], results: Path | None, model: str | None, overwrite: bool
+    paths: Sequence[str],
+    results: Path | None,
+    model: str | None,
+    overwrite: bool,
+    workers: int | None,
 ) -> tuple[list[Verdict], list[str] | None]:
     """Return what is to be written, and all genres of the model where they are known."""
     if results is None:
-        return live_verdicts(paths, model, overwrite=overwrite)
+        return live_verdicts(paths, model, overwrite=overwrite, workers=workers)
     from wavemel.tagging.verdicts import read_results
 
     if model:
