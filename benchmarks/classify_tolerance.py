@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from classify_common import arguments, label_of, model_of, music, table, write
+from wavemel.inference.reading import TOLERANCE
 
 QUANTILES = (0.5, 0.9, 0.95, 0.99, 1.0)
 
@@ -62,7 +63,7 @@ def main() -> None:
     parser = arguments(
         __doc__ or "", "classify_tolerance", music="folders, each measured for itself"
     )
-    parser.add_argument("--tolerance", type=float, default=0.15)
+    parser.add_argument("--tolerance", type=float, default=TOLERANCE)
     parser.add_argument("--every", type=int, default=1, help="take every n-th file of a folder")
     args = parser.parse_args()
     model = model_of(args)

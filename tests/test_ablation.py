@@ -131,6 +131,8 @@ def test_a_row_is_compared_with_the_reference_that_it_changes_least(
 def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no config 'ful'.*did you mean 'full'"):
         ablate(plan_of(configs, tmp_path / "a"), references=("ful",), hardware=QUIET)
+    with pytest.raises(ConfigError, match="needs a reference"):
+        ablate(plan_of(configs, tmp_path / "a"), references=(), hardware=QUIET)
     with pytest.raises(DataError, match=r"'full'.*no finished runs"):
         ablate(plan_of(configs, tmp_path / "b"), rows=("minus-filters",), hardware=QUIET)
     with pytest.raises(DataError, match=r"'all'.*no validation clips"):

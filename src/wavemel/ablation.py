@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from wavemel.checkpoint import read_json
-from wavemel.errors import DataError
+from wavemel.errors import ConfigError, DataError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
@@ -80,13 +80,17 @@ def ablate(
     Raises
     ------
     ConfigError
-        The folder has no such config.
+        The folder has no such config, or there is no reference.
     DataError
         A reference has no finished runs and is not among ``rows``, the split has no
         validation clips, or two configs were validated on other clips.
     ModelError
         A run in the plan's folder is of other data or settings.
     """
+    if not references:
+        raise ConfigError(
+            "an ablation needs a reference: a config that the others are compared with"
+        )
     work = open_plan(plan, SPLIT)
     names = [experiment.name for experiment in work.experiments]
     check_names(plan, names, (*references, *rows))
@@ -110,7 +114,7 @@ def ablate(
         base = _nearest(by_name[name], [by_name[other] for other in references])
         if base is not None:
             row["against"] = base.name
-            row["changes"] = changes(base, by_name[name])
+            row["changes"] = _changes(base, by_name[name])
             row.update(_against(found, answers[base.name]))
         table.append(row)
     first = answers[references[0]]
@@ -232,10 +236,10 @@ def _nearest(experiment: Experiment, references: list[Experiment]) -> Experiment
     others = [base for base in references if base.name != experiment.name]
     if experiment.name == references[0].name or not others:
         return None
-    return min(others, key=lambda base: len(changes(base, experiment)))
+    return min(others, key=lambda base: len(_changes(base, experiment)))
 
 
-def changes(base: Experiment, other: Experiment) -> list[str]:
+def _changes(base: Experiment, other: Experiment) -> list[str]:
     """Return what a config changes of another, as ``key: value (not base's value)``."""
     one, two = flat_settings(base), flat_settings(other)
     keys = sorted((one.keys() | two.keys()) - {"name", "seed"})

@@ -97,7 +97,7 @@ def compare(
     by_name = _by_name(entries)
     seeded = _over_seeds(entries, by_name, classes)
     averaged = _ensembles(entries, by_name, classes) if ensemble else {}
-    for facts in (facts for _, facts in averaged.values()):
+    for _, facts in averaged.values():
         of = [[run for run, _ in grouped[member]] for member in facts["members"]]
         facts["calibration"] = calibrate_averaged(of, split, device=device)
     entries.update(averaged)

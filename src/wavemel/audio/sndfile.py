@@ -23,8 +23,8 @@ _PIECE = 1 << 10
 #: Unread MP3 frames behind the announced end that are too many to be padding or tags.
 _TAIL = 1 << 14
 
-#: Seconds of an MP3 that are decoded before what is wanted: four frames, over mpg123's own, where
-#: one was enough in every file that was tried.
+#: Seconds of an MP3 that are decoded before what is wanted: four frames, over those that mpg123
+#: itself decodes again when it seeks.
 _MP3_RUN_UP = 0.1
 
 _stderr = threading.Lock()

@@ -87,8 +87,8 @@ def ablate(
     )
     results = run_ablation(
         plan,
-        _names(reference),
-        _names(rows),
+        o.names(reference),
+        o.names(rows),
         o.hardware(accelerator, devices, nodes, loggers, compiled),
         gaps=gaps,
     )
@@ -100,10 +100,6 @@ def ablate(
         typer.echo(f"{row['name']:<{width}}{row['top1']:.3f}  {said}")
     typer.echo(document.headline)
     typer.echo(f"table: {folder / 'report.html'}")
-
-
-def _names(said: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in said.split(",") if name.strip())
 
 
 def register(app: typer.Typer) -> None:

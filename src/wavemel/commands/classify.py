@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from wavemel.commands.classifying import Request
+
 Paths = Annotated[
     list[str] | None,
     typer.Argument(
@@ -81,7 +83,7 @@ def classify(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.15,
+    tolerance: Tolerance = Request.tolerance,
     min_confidence: MinConfidence = None,
 ) -> None:
     """Tell the genre of audio files.
@@ -101,7 +103,7 @@ def classify(
 
       find music -name '*.flac' -print0 | wavemel classify --format jsonl
     """
-    from wavemel.commands.classifying import Request, run
+    from wavemel.commands.classifying import run
 
     request = Request(
         paths=tuple(paths or ()),

@@ -129,6 +129,11 @@ def seed_numbers(seeds: str) -> tuple[int, ...]:
     return numbers
 
 
+def names(said: str) -> tuple[str, ...]:
+    """Return the names that an option lists, separated by commas."""
+    return tuple(name.strip() for name in said.split(",") if name.strip())
+
+
 def short_name(data: str) -> str:
     """Return what of DATA names a folder of reports."""
     name = Path(data).stem if Path(data).suffix else Path(data).name

@@ -20,6 +20,7 @@ from wavemel.commands.classify import (
     Whole,
     Workers,
 )
+from wavemel.commands.classifying import Request
 
 if TYPE_CHECKING:
     from wavemel.library.done import Done
@@ -66,7 +67,7 @@ def watch(
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
-    tolerance: Tolerance = 0.15,
+    tolerance: Tolerance = Request.tolerance,
     min_confidence: MinConfidence = None,
     polling: Annotated[
         bool, typer.Option("--polling", help="Look again and again: for network folders.")
