@@ -66,6 +66,7 @@ def test_another_network_starts_afresh() -> None:
         ("network.filtrs=[1]", "did you mean 'filters'"),
         ("augment.noise.snr=3", "did you mean 'snr_db'"),
         ("evaluation.overlap=1", "overlap"),
+        ("evaluation.pooling=median", "pooling"),
         ("seed", "key=value"),
         ("seed=-1", "seed must be at least 0"),
         ("audio.rate=0", "audio.rate must be"),
@@ -91,6 +92,11 @@ def test_another_network_starts_afresh() -> None:
 def test_bad_changes_are_refused_by_name(change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_experiment("paper/wave", [change])
+
+
+def test_several_genres_have_no_geometric_mean() -> None:
+    with pytest.raises(ConfigError, match="pooling=geometric is for one genre a clip"):
+        load_experiment("paper/wave", ["evaluation.pooling=geometric", "labels=genres"])
 
 
 def test_frozen_branches_need_trained_weights_and_skips_need_odd_kernels() -> None:

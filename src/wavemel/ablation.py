@@ -166,7 +166,7 @@ def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answ
                 shown.append(evaluate_run(run, "training")["track"]["top1"])
             seconds += read_json(run / "run.json")["seconds"]
         pooled = pd.concat([run_predictions(run, SPLIT) for run in runs], ignore_index=True)
-        made.append(tracks(pooled, classes, "track"))
+        made.append(tracks(pooled, classes, "track", experiment.evaluation.pooling))
     first = made[0]
     if any(list(t.paths) != list(first.paths) for t in made):
         raise DataError(f"the seeds of {name!r} were validated on different clips")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from wavemel.errors import ModelError
 from wavemel.experiment import Experiment, make_experiment
 
@@ -127,7 +129,7 @@ def join(members: Sequence[Checkpoint]) -> Checkpoint:
     Raises
     ------
     ModelError
-        They differ in classes, audio, spectrogram or kind of labels.
+        They differ in classes, audio, spectrogram, kind of labels or pooling of windows.
     """
     from wavemel.ensemble import Ensemble
     from wavemel.features.frontend import FrontEnd
@@ -146,6 +148,7 @@ def join(members: Sequence[Checkpoint]) -> Checkpoint:
             ("audio", a.audio, b.audio),
             ("mel", *((spectrograms[0], heard) if heard is not None else (None, None))),
             ("labels", a.labels, b.labels),
+            ("pooling", a.evaluation.pooling, b.evaluation.pooling),
         ):
             if one != other:
                 raise ModelError(
@@ -229,3 +232,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ModelError(f"{path} must hold a JSON object")
     return data
+
+
+def read_experiment(folder: Path) -> dict[str, Any]:
+    """Return the description that a run was started with, as plain data."""
+    try:
+        tree = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} is no run folder: experiment.yaml is missing") from error
+    if not isinstance(tree, dict):
+        raise ModelError(f"{folder / 'experiment.yaml'} is no description of an experiment")
+    return tree

@@ -9,17 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from wavemel.checkpoint import read_json
+from wavemel.checkpoint import read_experiment, read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate_runs import calibrate_averaged, calibrate_compared
 from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
-from wavemel.evaluation.runs import evaluate_run, figures, run_predictions, run_table, tracks
+from wavemel.evaluation.runs import (
+    evaluate_run,
+    figures,
+    run_pooling,
+    run_predictions,
+    run_table,
+    tracks,
+)
 from wavemel.evaluation.seeds import average_predictions, over_seeds
 from wavemel.machine import describe_machine
+from wavemel.pooling import MEAN
 
 #: Name -> (predictions by window or clip, what else the results say of it).
 Entry = tuple[pd.DataFrame, dict[str, Any]]
@@ -125,7 +132,7 @@ def compare(
         "seconds": round(sum(facts["seconds"] for _, facts in entries.values()), 1),
         "models": [
             {"name": name, "split": split, "classes": list(classes), **facts}
-            | _levels(figures(predictions, classes), facts)
+            | _levels(figures(predictions, classes, _pooling(facts)), facts)
             for name, (predictions, facts) in entries.items()
         ],
         "over_seeds": seeded,
@@ -172,7 +179,10 @@ def _over_seeds(
         {
             "name": name,
             **over_seeds(
-                [tracks(entries[member][0], classes, "track") for member in members],
+                [
+                    tracks(predictions, classes, "track", _pooling(facts))
+                    for predictions, facts in (entries[member] for member in members)
+                ],
                 [entries[member][1]["seeds"][0] for member in members],
             ),
         }
@@ -196,7 +206,9 @@ def _ensembles(
     for title, members in groups.items():
         facts = [entries[member][1] for member in members]
         made[title] = (
-            average_predictions([entries[member][0] for member in members], classes),
+            average_predictions(
+                [entries[member][0] for member in members], classes, [_pooling(f) for f in facts]
+            ),
             {
                 **facts[0],
                 "network": None,
@@ -238,11 +250,12 @@ def _per_fold(
 
 def _model_facts(members: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
     run, about = members[0]
-    experiment = yaml.safe_load((run / "experiment.yaml").read_text("utf-8"))
+    experiment = read_experiment(run)
     return {
         "kind": "network",
         "network": experiment["network"],
         "experiment": experiment,
+        "pooling": run_pooling(run),
         "data": about["data"]["name"],
         "seeds": sorted({a["seed"] for _, a in members}),
         "precision": about["precision"],
@@ -276,9 +289,14 @@ def _data(abouts: list[dict[str, Any]], runs: list[Path]) -> dict[str, Any]:
     return data
 
 
+def _pooling(facts: dict[str, Any]) -> str:
+    """Return how a model's windows become a track; baselines have one a clip."""
+    return str(facts.get("pooling", MEAN))
+
+
 def _pairs(entries: dict[str, Entry], classes: tuple[str, ...], level: str) -> list[dict[str, Any]]:
     """Return a paired test at clip or track level for every two models, with Holm's correction."""
-    answers = {name: tracks(p, classes, level) for name, (p, _) in entries.items()}
+    answers = {name: tracks(p, classes, level, _pooling(f)) for name, (p, f) in entries.items()}
     pairs = []
     for a, b in itertools.combinations(answers, 2):
         one, other = answers[a], answers[b]

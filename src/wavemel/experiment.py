@@ -93,6 +93,8 @@ class EvaluationConfig:
 
     #: Share by which neighbouring windows overlap.
     overlap: float = 0.5
+    #: How a track's windows become its answer; see `wavemel.pooling`.
+    pooling: Literal["mean", "geometric"] = "mean"
     batch_size: int = 16
     #: Stretches of each clip that validation hears after each epoch, spread evenly over it,
     #: where ``audio.clip_seconds`` is set; else it hears the first ``audio.seconds``.
@@ -205,6 +207,11 @@ def _check_ranges(experiment: Experiment) -> None:
     ):
         if not 0 <= share < 1:
             raise ConfigError(f"{key} must be at least 0 and under 1, not {share}")
+    if experiment.labels == "genres" and experiment.evaluation.pooling != "mean":
+        raise ConfigError(
+            "evaluation.pooling=geometric is for one genre a clip: probabilities of several do not "
+            "sum to 1"
+        )
     if experiment.labels == "genres" and training.sampling != "natural":
         raise ConfigError(
             "clips of several genres cannot be drawn by genre: use training.class_weights, "

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from wavemel.audio.load import load
-from wavemel.checkpoint import read_json
+from wavemel.checkpoint import read_experiment, read_json
 from wavemel.comparison import Entry, compare, other_networks
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
@@ -30,7 +30,7 @@ from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.folder import changed_settings, read_experiment
+from wavemel.training.folder import changed_settings
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import typer
 from miscalibrated import CLASSES, predictions
@@ -31,11 +32,20 @@ def calibrate(*arguments: object) -> str:
     return result.output
 
 
-def fake_run(folder: Path, fold: int = 0, *, sharpness: float = 3, name: str = "mel", **about):
+def fake_run(
+    folder: Path,
+    fold: int = 0,
+    *,
+    sharpness: float = 3,
+    name: str = "mel",
+    pooling: str = "mean",
+    **about: object,
+) -> Path:
     """Write a run folder with predictions of known miscalibration, as `evaluate_run` keeps them."""
     folder.mkdir(parents=True)
     told = {"name": name, "classes": list(CLASSES), "finished": True, **about}
     (folder / "run.json").write_text(json.dumps(told))
+    (folder / "experiment.yaml").write_text(f"evaluation: {{pooling: {pooling}}}")
     rows = ["path,genre,artist,split"]
     for i, split in enumerate(("validation", "test")):
         table = predictions(
@@ -136,6 +146,20 @@ def test_seeds_of_a_fold_stand_for_themselves_or_answer_as_one(tmp_path: Path) -
     assert mean["temperature"] == pytest.approx(fit(tables, CLASSES).temperature, rel=1e-3)
 
 
+def test_a_calibration_is_of_the_runs_pooling(tmp_path: Path) -> None:
+    runs = [fake_run(tmp_path / f"f{i}", i, pooling="geometric") for i in range(2)]
+    calibrate(*runs, "--to", tmp_path / "calibration.json")
+    found = kept(tmp_path / "calibration.json")
+    assert found["pooling"] == "geometric"
+    tables = [run_predictions(run) for run in runs]
+    expected = fit(tables, CLASSES, pooling="geometric")
+    assert found["temperature"] == pytest.approx(expected.temperature)
+    pooled = tracks(pd.concat(tables), CLASSES, "track", "geometric")
+    assert found["before"]["log_loss"] == pytest.approx(
+        -np.log(pooled.probabilities[range(len(pooled.truth)), pooled.truth]).mean()
+    )
+
+
 def test_other_methods(tmp_path: Path) -> None:
     run = fake_run(tmp_path / "run")
     said = calibrate(run, "--method", "vector")
@@ -185,6 +209,8 @@ def test_runs_that_are_no_folds_of_one_network(tmp_path: Path) -> None:
         calibrate(run, fake_run(tmp_path / "c", 1, name="wave"))
     with pytest.raises(DataError, match="another class list"):
         calibrate(run, fake_run(tmp_path / "d", 1, classes=["a", "b"]))
+    with pytest.raises(DataError, match="pools a track's windows in another way"):
+        calibrate(run, fake_run(tmp_path / "g", 1, pooling="geometric"))
     with pytest.raises(ModelError, match="not finished"):
         calibrate(fake_run(tmp_path / "e", 1, finished=False))
     with pytest.raises(ModelError, match="several genres a clip"):

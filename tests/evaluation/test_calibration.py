@@ -10,6 +10,7 @@ from wavemel.errors import ConfigError, DataError
 from wavemel.evaluation.calibration import BOUNDS, FEWEST_A_CLASS, cross_fit, fit
 from wavemel.evaluation.calibration_error import expected_calibration_error
 from wavemel.evaluation.runs import tracks
+from wavemel.pooling import softmax
 
 COLUMNS = [f"p_{c}" for c in CLASSES]
 
@@ -50,6 +51,17 @@ def test_loss_is_that_of_the_mean_over_windows() -> None:
     # Fitted window by window it would be another one: windows are no tracks.
     alone = table.assign(path=[f"{i}" for i in range(len(table))])
     assert abs(fit([alone], CLASSES).temperature - found) > 0.1 * found
+
+
+def test_windows_that_are_pooled_geometrically_are_fitted_so() -> None:
+    """The temperature of a geometric mean is that of the track's own logits, whatever the windows."""
+    table = predictions(300, sharpness=2.5, windows=4, noise=2.0, seed=3)
+    logs = np.log(table[COLUMNS]).groupby(table["path"]).mean()
+    whole = table.groupby("path").first()
+    whole[COLUMNS] = softmax(logs.to_numpy())
+    found = fit([table], CLASSES, pooling="geometric").temperature
+    assert found == pytest.approx(fit([whole.reset_index()], CLASSES).temperature, rel=1e-3)
+    assert abs(fit([table], CLASSES).temperature - found) > 0.1 * found
 
 
 def test_an_exported_models_answer_is_the_scaled_one() -> None:

@@ -32,7 +32,7 @@ def predictions(values: dict[str, list[float]], hop: float = 1.0) -> pd.DataFram
 def test_windows_in_common_are_averaged_one_by_one_whatever_their_order() -> None:
     one = predictions({"x0": [0.2, 0.4], "x1": [0.6]})
     two = predictions({"x0": [0.6, 0.0], "x1": [0.2]}).sample(frac=1, random_state=1)
-    made = average_predictions([one, two], CLASSES)
+    made = average_predictions([one, two], CLASSES, ["mean", "mean"])
     assert made["p_a"].tolist() == pytest.approx([0.4, 0.2, 0.4])
     assert made[["path", "start", "genre", "artist"]].equals(
         one[["path", "start", "genre", "artist"]]
@@ -42,15 +42,29 @@ def test_windows_in_common_are_averaged_one_by_one_whatever_their_order() -> Non
 def test_other_windows_are_averaged_by_track() -> None:
     one = predictions({"x0": [0.2, 0.4], "x1": [0.6]})
     two = predictions({"x0": [0.9, 0.9, 0.9], "x1": [0.2]}, hop=0.5)
-    made = average_predictions([one, two], CLASSES)
+    made = average_predictions([one, two], CLASSES, ["mean", "mean"])
     assert made["path"].tolist() == ["x0", "x1"]
     assert made["p_a"].tolist() == pytest.approx([(0.3 + 0.9) / 2, 0.4])
     assert tracks(made, CLASSES, "track").artists.tolist() == ["artist 0", "artist 1"]
 
 
+def test_networks_that_pool_in_other_ways_are_averaged_by_track() -> None:
+    one = predictions({"x0": [0.9, 0.5], "x1": [0.6]})
+    made = average_predictions([one, one], CLASSES, ["mean", "geometric"])
+    # Square roots of .45 and .05 are as 3 to 1.
+    assert made["p_a"].tolist() == pytest.approx([(0.7 + 0.75) / 2, 0.6])
+    together = average_predictions([one, one], CLASSES, ["geometric", "geometric"])
+    assert len(together) == 3
+    assert tracks(together, CLASSES, "track", "geometric").probabilities[0, 0] == pytest.approx(
+        0.75
+    )
+
+
 def test_other_tracks_are_refused() -> None:
     with pytest.raises(DataError, match="different tracks"):
-        average_predictions([predictions({"x0": [1]}), predictions({"x2": [1]})], CLASSES)
+        average_predictions(
+            [predictions({"x0": [1]}), predictions({"x2": [1]})], CLASSES, ["mean", "mean"]
+        )
     few = tracks(predictions({"x0": [1]}), CLASSES, "track")
     more = tracks(predictions({"x0": [1], "x1": [1]}), CLASSES, "track")
     with pytest.raises(DataError, match="different tracks"):

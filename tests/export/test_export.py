@@ -199,6 +199,7 @@ def test_a_graph_of_another_model_is_refused(exported: Path) -> None:
     ("changed", "message"),
     [
         ({"format": 99}, "format 99"),
+        ({"pooling": "max"}, "pooling must be"),
         ({"classes": []}, "out of range"),
         ({"temperature": 0}, "temperature"),
         ({"mel": {"hops": 3}}, "hops"),
@@ -209,6 +210,27 @@ def test_damaged_descriptions(changed: dict, message: str, exported: Path) -> No
     change(exported, **changed)
     with pytest.raises(ModelError, match=message):
         read_bundle(exported)
+
+
+def test_a_description_of_the_first_format_means_the_mean(exported: Path) -> None:
+    about = json.loads((exported / "model.json").read_text())
+    del about["pooling"]
+    (exported / "model.json").write_text(json.dumps(about | {"format": 1}))
+    assert read_bundle(exported).description.pooling == "mean"
+
+
+def test_a_runs_pooling_goes_with_the_model(tmp_path: Path) -> None:
+    save_run(tmp_path / "run", NETWORK, pooling="geometric")
+    made = export(tmp_path / "run", Options(name="m"), tmp_path / "m")
+    assert made.bundle.description.pooling == "geometric"
+    assert "the geometric mean of several such windows" in (tmp_path / "m/README.md").read_text()
+    fitted = tmp_path / "calibration.json"
+    fitted.write_text('{"temperature": 2}')
+    with pytest.raises(ModelError, match="pooled by 'mean', the model pools them by 'geometric'"):
+        export(tmp_path / "run", Options(name="c", calibration=fitted), tmp_path / "c")
+    save_run(tmp_path / "other", NETWORK)
+    with pytest.raises(ModelError, match="pooling of the first is geometric, of number 2 mean"):
+        export([tmp_path / "run", tmp_path / "other"], Options(name="e"), tmp_path / "e")
 
 
 def change(folder: Path, **values: object) -> None:

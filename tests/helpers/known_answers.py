@@ -114,6 +114,7 @@ def write_fold(
     loaded = load_checkpoint(folder)
     about = {"name": "tiny", "seed": 0, "classes": list(loaded.classes), "labels": "genre"}
     (folder / "run.json").write_text(json.dumps({**about, "finished": True}))
+    (folder / "experiment.yaml").write_text(json.dumps(loaded.experiment.as_dict()))
     rows = pd.DataFrame({"path": [str(p) for p in paths], "artist": artists, "genre": genres})
     made = predict(loaded, rows, precision="32")
     save_predictions(folder / "predictions-test.csv", made, loaded.classes)

@@ -41,6 +41,7 @@ def save_run(
     *,
     seconds: float = 1.0,
     classes: tuple[str, ...] = CLASSES,
+    pooling: str = "mean",
 ) -> tuple[GenreModel, Experiment]:
     """Write a run folder of a network with seeded random weights whose answers vary with the input."""
     import torch
@@ -56,6 +57,7 @@ def save_run(
             "audio": {"rate": RATE, "seconds": seconds},
             "mel": {"n_fft": 256, "hop": 128, "bands": 16},
             "network": network,
+            "evaluation": {"pooling": pooling},
         },
         "test",
     )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ def test_a_result_says_everything(classifier: Classifier, wav: Path, song: np.nd
     assert {g.genre: pytest.approx(g.probability, abs=1e-6) for g in result.genres} == dict(
         zip(CLASSES, expected, strict=True)
     )
-    assert [g.probability for g in result.genres] == sorted(expected, reverse=True)
+    assert [g.probability for g in result.genres] == pytest.approx(sorted(expected, reverse=True))
     assert (result.genre, result.probability) == (
         result.genres[0].genre,
         result.genres[0].probability,
@@ -43,6 +44,22 @@ def test_a_result_says_everything(classifier: Classifier, wav: Path, song: np.nd
     assert len(result.timeline) == 59
     assert result.model == classifier.description.label
     assert (result.unsure, result.complete, result.notes) == (False, True, ())
+
+
+def test_windows_become_a_track_as_the_model_says(model: Path, wav: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "geometric"))
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about | {"pooling": "geometric"}))
+    classifier = Classifier(folder)
+    result = classifier.classify(wav, whole=True)
+    rows = [{g.genre: g.probability for g in w.genres} for w in result.timeline]
+    roots = {c: np.prod([row[c] for row in rows]) ** (1 / len(rows)) for c in CLASSES}
+    for g in result.genres:
+        assert g.probability == pytest.approx(roots[g.genre] / sum(roots.values()), abs=1e-9)
+    mean = Classifier(model).classify(wav, whole=True)
+    assert {g.genre: g.probability for g in mean.genres}[result.genre] != pytest.approx(
+        result.probability, abs=0.01
+    )
 
 
 def test_every_kind_of_source_agrees(classifier: Classifier, wav: Path, song: np.ndarray) -> None:

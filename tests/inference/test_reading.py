@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from wavemel.commands.classifying import Request
 from wavemel.inference.reading import Reading, spread_out, windows_needed
+from wavemel.pooling import pool
 
 
 @given(st.integers(1, 700))
@@ -65,7 +66,8 @@ def test_windows_needed_is_sane(n: int, seed: int, tolerance: float, more: int) 
     assert windows_needed(np.tile(p.mean(axis=0), (n, 1)), total, tolerance, 0.2) <= needed
 
 
-def test_the_stated_confidence_is_reached_on_drifting_tracks() -> None:
+@pytest.mark.parametrize("how", ["mean", "geometric"])
+def test_the_stated_confidence_is_reached_on_drifting_tracks(how: str) -> None:
     """Tracks whose probabilities wander, as music's do; read as `File2Result` reads."""
     rng = np.random.default_rng(0)
     within = same = 0
@@ -77,10 +79,11 @@ def test_the_stated_confidence_is_reached_on_drifting_tracks() -> None:
         p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
         order = list(spread_out(total))
         n = 3
-        while (needed := windows_needed(p[order[:n]], total, 0.05, 0.15)) > n:
+        while (needed := windows_needed(p[order[:n]], total, 0.05, 0.15, how)) > n:
             n = min(needed, 2 * n)
-        within += bool(np.abs(p[order[:n]].mean(axis=0) - p.mean(axis=0)).max() <= 0.05)
-        same += bool(p[order[:n]].mean(axis=0).argmax() == p.mean(axis=0).argmax())
+        some, every = pool(p[order[:n]], how), pool(p, how)
+        within += bool(np.abs(some - every).max() <= 0.05)
+        same += bool(some.argmax() == every.argmax())
     assert within / tracks >= 0.93
     assert same / tracks >= 0.95
 

@@ -19,6 +19,7 @@ from wavemel.evaluation.calibration_error import (
     reliability,
 )
 from wavemel.evaluation.metrics import brier_scores, log_losses, validate
+from wavemel.evaluation.predictions import probability_columns
 from wavemel.evaluation.runs import Tracks, tracks
 from wavemel.evaluation.selective import (
     CONFIDENCE,
@@ -28,6 +29,7 @@ from wavemel.evaluation.selective import (
     coverage_curve,
     risk_coverage_area,
 )
+from wavemel.pooling import MEAN, typical_spread
 
 #: Where the scaling behind the figures comes from.
 OTHER_FOLDS, VALIDATION = "other folds", "validation"
@@ -38,6 +40,7 @@ def calibrate_folds(
     classes: tuple[str, ...],
     *,
     method: str = "temperature",
+    pooling: str = MEAN,
     precision: float = PRECISION,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Any]:
@@ -46,13 +49,13 @@ def calibrate_folds(
     Parameters
     ----------
     members : as in `cross_fit`.
-    classes, method : as in `fit`.
+    classes, method, pooling : as in `fit`.
     precision, confidence : of the threshold; see `choose_threshold`.
 
     Returns
     -------
     dict
-        ``fitted_on``, ``measured_on``, ``method``, ``temperature`` (and ``scale``, ``bias``):
+        ``fitted_on``, ``measured_on``, ``pooling``, ``method``, ``temperature`` (and ``scale``, ``bias``):
         one fit on all folds' held-out tracks, for a model that is trained on
         everything; ``temperatures`` of the folds; ``n`` predictions of
         ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
@@ -66,11 +69,11 @@ def calibrate_folds(
     DataError, ConfigError
         as `cross_fit`.
     """
-    scaled = cross_fit(members, classes, method)
-    before = _joined([tracks(table, classes, "track") for table, _ in members])
-    parts = [tracks(table, classes, "track") for table, _ in scaled]
+    scaled = cross_fit(members, classes, method, pooling)
+    before = _joined([tracks(table, classes, "track", pooling) for table, _ in members])
+    parts = [tracks(table, classes, "track", pooling) for table, _ in scaled]
     after = _joined(parts)
-    found = fit([table for table, _ in members], classes, method)
+    found = fit([table for table, _ in members], classes, method, pooling)
     count = len(set(after.paths))
     repeats = _repeats(after)
     chosen = choose_threshold(after.truth, after.probabilities, precision, confidence, repeats)
@@ -88,6 +91,7 @@ def calibrate_folds(
     return {
         "fitted_on": OTHER_FOLDS,
         "measured_on": "test",
+        "pooling": pooling,
         **_scaling(found),
         "temperatures": [scaling.temperature for _, scaling in scaled],
         "n": len(after.truth),
@@ -97,7 +101,7 @@ def calibrate_folds(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": _answers(held[0], held[1], len(after.truth)),
-        "window_spread": window_spread([table for table, _ in scaled], classes),
+        "window_spread": window_spread([table for table, _ in scaled], classes, pooling),
     }
 
 
@@ -107,6 +111,7 @@ def calibrate_split(
     classes: tuple[str, ...],
     *,
     method: str = "temperature",
+    pooling: str = MEAN,
     precision: float = PRECISION,
     confidence: float = CONFIDENCE,
 ) -> dict[str, Any]:
@@ -122,18 +127,19 @@ def calibrate_split(
     DataError, ConfigError
         as `fit`.
     """
-    found = fit([validation], classes, method)
-    learnt = tracks(found.predictions(validation, classes), classes, "track")
+    found = fit([validation], classes, method, pooling)
+    learnt = tracks(found.predictions(validation, classes), classes, "track", pooling)
     chosen = choose_threshold(learnt.truth, learnt.probabilities, precision, confidence)
     asked = validation if test is None else test
-    before = tracks(asked, classes, "track")
-    after = tracks(found.predictions(asked, classes), classes, "track")
+    before = tracks(asked, classes, "track", pooling)
+    after = tracks(found.predictions(asked, classes), classes, "track", pooling)
     held = None
     if test is not None:
         held = _answers(*answered(after.truth, after.probabilities, chosen.below), len(after.truth))
     return {
         "fitted_on": VALIDATION,
         "measured_on": VALIDATION if test is None else "test",
+        "pooling": pooling,
         **_scaling(found),
         "temperatures": [found.temperature],
         "n": len(after.truth),
@@ -143,7 +149,7 @@ def calibrate_split(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": held,
-        "window_spread": window_spread([found.predictions(asked, classes)], classes),
+        "window_spread": window_spread([found.predictions(asked, classes)], classes, pooling),
     }
 
 
@@ -170,17 +176,19 @@ def figures_of(found: Tracks) -> dict[str, Any]:
     }
 
 
-def window_spread(predictions: Sequence[pd.DataFrame], classes: tuple[str, ...]) -> float | None:
-    """Return how far a window's probability lies from its track's mean, typically.
-
-    The root of the mean over tracks of the variance within, of the genre that
-    varies most: by it a classifier knows how many windows of a new track to
-    read. None where no track has two windows.
-    """
-    columns = [f"p_{name}" for name in classes]
-    within = [table.groupby("path")[columns].var(ddof=1).max(axis=1) for table in predictions]
-    variances = pd.concat(within).dropna()
-    return float(np.sqrt(variances.mean())) if len(variances) else None
+def window_spread(
+    predictions: Sequence[pd.DataFrame], classes: tuple[str, ...], pooling: str = MEAN
+) -> float | None:
+    """Return how far a window pulls its track's probabilities, typically; see `typical_spread`."""
+    columns = probability_columns(classes)
+    return typical_spread(
+        (
+            windows.to_numpy(np.float64)
+            for table in predictions
+            for _, windows in table.groupby("path")[columns]
+        ),
+        pooling,
+    )
 
 
 def _scaling(found: Scaling) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pandas as pd
 from wavemel.checkpoint import read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
-from wavemel.evaluation.runs import evaluate_run, run_predictions, run_table
+from wavemel.evaluation.runs import evaluate_run, run_pooling, run_predictions, run_table
 from wavemel.evaluation.seeds import average_predictions
 
 FORMAT = 1
@@ -40,7 +41,7 @@ def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, An
         )
     validation = _predictions(run, "validation", device)
     test = _predictions(run, "test", device) if "test" in splits else None
-    return calibrate_split(validation, test, classes, **how)
+    return calibrate_split(validation, test, classes, pooling=run_pooling(run), **how)
 
 
 def calibrate_cross_validation(
@@ -63,20 +64,23 @@ def calibrate_cross_validation(
     DataError
         Runs of other classes, or as `calibrate_folds`.
     """
-    classes = _classes(runs)
+    classes, pooling = _classes(runs), run_pooling(runs[0])
     tables = [_predictions(run, "test", device) for run in runs]
     members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]
-    if len({fold for _, fold in members}) == 1:
+    by_fold: dict[Hashable, list[pd.DataFrame]] = defaultdict(list)
+    for table, fold in members:
+        by_fold[fold].append(table)
+    if len(by_fold) == 1:
         raise DataError(
             "these runs were tested on the same clips, so none holds out what another is fitted "
             "on: calibrate each by its validation clips, one at a time"
         )
     if ensemble:
         members = [
-            (average_predictions([t for t, other in members if other == fold], classes), fold)
-            for fold in dict.fromkeys(fold for _, fold in members)
+            (average_predictions(seeds, classes, [pooling] * len(seeds)), fold)
+            for fold, seeds in by_fold.items()
         ]
-    return calibrate_folds(members, classes, **how)
+    return calibrate_folds(members, classes, pooling=pooling, **how)
 
 
 def calibrate_compared(
@@ -117,17 +121,20 @@ def calibrate_averaged(
             pd.concat([_predictions(run, of, device) for run in runs], ignore_index=True)
             for runs in members
         ]
-        return average_predictions(pooled, classes)
+        return average_predictions(pooled, classes, poolings)
 
+    poolings = [run_pooling(runs[0]) for runs in members]
+    # Where they differ, the answers are by track already.
+    pooling = poolings[0]
     if len(first) > 1:
         together = averaged("test")
         folds = [frozenset(_predictions(run, "test", device)["path"]) for run in first]
         parts = [(together[together["path"].isin(fold)], fold) for fold in folds]
-        return calibrate_folds(parts, classes)
+        return calibrate_folds(parts, classes, pooling=pooling)
     runs = [run for each in members for run in each]
     if not all((run_table(run)["split"] == "validation").any() for run in runs):
         return None
-    return calibrate_split(averaged("validation"), averaged("test"), classes)
+    return calibrate_split(averaged("validation"), averaged("test"), classes, pooling=pooling)
 
 
 def as_file(found: dict[str, Any], command: str) -> dict[str, Any]:
@@ -155,6 +162,8 @@ def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
                 f"{run} is of {about['name']!r}, {runs[0]} of {abouts[0]['name']!r}: several runs "
                 "must be folds or seeds of one network"
             )
+        if run_pooling(run) != run_pooling(runs[0]):
+            raise DataError(f"{run} pools a track's windows in another way than {runs[0]}")
     return tuple(abouts[0]["classes"])
 
 

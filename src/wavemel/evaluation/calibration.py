@@ -3,11 +3,11 @@
 Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks")
 divides the logits by one number, which is fitted on held-out clips by least log
 loss. An exported model divides the log-probabilities of each window and then
-takes the mean over a track's windows, so the loss that is minimised here is that
-of the same mean. It makes windows softer or sharper before they vote: where they
-disagree, the track's most probable class can change. The mean of more windows is
-less certain, so a temperature holds for tracks about as long as those that it was
-fitted on.
+pools a track's windows (`wavemel.pooling`), so the loss that is minimised here is
+that of the same answer. Where windows are averaged, the temperature makes them softer or sharper
+before they vote: where they disagree, the track's most probable class can change. The mean of more
+windows is less certain, so a temperature holds for tracks about as long as those that it
+was fitted on. A geometric mean keeps its most probable class at every temperature.
 
 Vector scaling (ibid.), a scale and a bias a class, is here to be compared with.
 Exported models hold a temperature alone: with a handful of classes and some
@@ -25,7 +25,8 @@ from scipy import optimize
 
 from wavemel.errors import ConfigError, DataError
 from wavemel.evaluation.metrics import FloatArray, IntArray, log_losses
-from wavemel.evaluation.predictions import probability_columns
+from wavemel.evaluation.predictions import first_rows, probability_columns
+from wavemel.pooling import MEAN, logarithms, pool_tracks, softmax
 
 #: Least and greatest temperature; beyond them lie only answers that are always or never certain.
 BOUNDS = (0.05, 20.0)
@@ -33,8 +34,6 @@ BOUNDS = (0.05, 20.0)
 FEWEST_A_CLASS = 10
 #: Weight of vector scaling's pull towards the temperature, in tracks (see `_vector`).
 _PULL = 5.0
-#: What stands for a probability that was rounded to 0.
-_LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -60,9 +59,9 @@ class Scaling:
 
     def __call__(self, probabilities: FloatArray) -> FloatArray:
         """Return scaled probabilities of windows, (W, classes) -> (W, classes)."""
-        logs = np.log(np.maximum(probabilities, _LEAST))
+        logs = logarithms(probabilities)
         scale = 1 / self.temperature if self.scale is None else np.asarray(self.scale)
-        return _softmax(logs * scale + (0.0 if self.bias is None else np.asarray(self.bias)))
+        return softmax(logs * scale + (0.0 if self.bias is None else np.asarray(self.bias)))
 
     def predictions(self, table: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
         """Return predictions by window with scaled probabilities; `runs.tracks` reduces them."""
@@ -74,22 +73,27 @@ class Scaling:
 
 @dataclass(frozen=True)
 class _Windows:
-    """Windows in the order of their tracks: logs (W, K), each track's first row (n,), truth (n,)."""
+    """Windows in the order of their tracks: logs (W, K), each track's first row (n,), truth (n,).
+
+    ``pooling``: how windows become a track.
+    """
 
     logs: FloatArray
     first: IntArray
     truth: IntArray
+    pooling: str
 
     def loss(self, scale: FloatArray | float, bias: FloatArray | float = 0.0) -> float:
         """Return the mean log loss of the tracks' answers, in nats."""
-        p = _softmax(self.logs * scale + bias)
-        counts = np.diff(self.first, append=len(p))
-        mean = np.add.reduceat(p, self.first) / counts[:, None]
-        return float(log_losses(self.truth, mean).mean())
+        p = pool_tracks(softmax(self.logs * scale + bias), self.first, self.pooling)
+        return float(log_losses(self.truth, p).mean())
 
 
 def fit(
-    predictions: Sequence[pd.DataFrame], classes: Sequence[str], method: str = "temperature"
+    predictions: Sequence[pd.DataFrame],
+    classes: Sequence[str],
+    method: str = "temperature",
+    pooling: str = MEAN,
 ) -> Scaling:
     """Return the scaling with the least log loss of whole tracks.
 
@@ -99,6 +103,7 @@ def fit(
         no network learnt from; several where several networks share a scaling.
     classes : class list, in the order of the columns.
     method : ``"temperature"``, ``"vector"`` or ``"none"``.
+    pooling : how windows become a track; see `wavemel.pooling`.
 
     Raises
     ------
@@ -109,13 +114,14 @@ def fit(
     """
     if method not in METHODS:
         raise ConfigError(f"there is no calibration {method!r}: {', '.join(METHODS)}")
-    return METHODS[method](_windows(predictions, classes), classes)
+    return METHODS[method](_windows(predictions, classes, pooling), classes)
 
 
 def cross_fit(
     members: Sequence[tuple[pd.DataFrame, Hashable]],
     classes: Sequence[str],
     method: str = "temperature",
+    pooling: str = MEAN,
 ) -> list[tuple[pd.DataFrame, Scaling]]:
     """Return each member's predictions, scaled by what was fitted on the other folds' alone.
 
@@ -125,7 +131,7 @@ def cross_fit(
     ----------
     members : (predictions by window on its test clips, fold) of each run of a
         cross-validation; seeds of one fold share its label.
-    classes, method : as in `fit`.
+    classes, method, pooling : as in `fit`.
 
     Raises
     ------
@@ -140,7 +146,7 @@ def cross_fit(
     if sum(map(len, folds.values())) != len(set().union(*folds.values())):
         raise DataError("two folds share test clips, so neither holds them out from the other")
     fitted = {
-        fold: fit([table for table, other in members if other != fold], classes, method)
+        fold: fit([table for table, other in members if other != fold], classes, method, pooling)
         for fold in folds
     }
     return [(fitted[fold].predictions(table, classes), fitted[fold]) for table, fold in members]
@@ -198,23 +204,18 @@ METHODS: dict[str, Callable[[_Windows, Sequence[str]], Scaling]] = {
 }
 
 
-def _windows(predictions: Sequence[pd.DataFrame], classes: Sequence[str]) -> _Windows:
+def _windows(predictions: Sequence[pd.DataFrame], classes: Sequence[str], pooling: str) -> _Windows:
     """Stack tables; a path that stands in several of them is a track of each."""
     index = {genre: i for i, genre in enumerate(classes)}
     columns = probability_columns(classes)
     logs, first, truth, rows = [], [], [], 0
     for table in predictions:
         ordered = table.sort_values("path", kind="stable")
-        begins = np.flatnonzero(~ordered["path"].duplicated().to_numpy())
-        logs.append(np.log(np.maximum(ordered[columns].to_numpy(np.float64), _LEAST)))
+        begins = first_rows(ordered["path"])
+        logs.append(logarithms(ordered[columns].to_numpy(np.float64)))
         first.append(begins + rows)
         truth.append(ordered["genre"].iloc[begins].map(index).to_numpy(np.int64))
         rows += len(ordered)
     if not rows:
         raise DataError("there are no clips to calibrate on")
-    return _Windows(np.concatenate(logs), np.concatenate(first), np.concatenate(truth))
-
-
-def _softmax(values: FloatArray) -> FloatArray:
-    raised = np.exp(values - values.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
+    return _Windows(np.concatenate(logs), np.concatenate(first), np.concatenate(truth), pooling)

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wavemel.errors import ModelError
@@ -32,6 +33,11 @@ PREFIX = "p_"
 def probability_columns(classes: Sequence[str]) -> list[str]:
     """Return the names of the probability columns of ``classes``."""
     return [f"{PREFIX}{name}" for name in classes]
+
+
+def first_rows(paths: pd.Series) -> npt.NDArray[np.int64]:
+    """Return the row with which each track begins, of windows in the order of their tracks."""
+    return np.flatnonzero(~paths.duplicated().to_numpy())
 
 
 def check_predictions(table: pd.DataFrame, classes: Sequence[str], where: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wavemel.checkpoint import load_checkpoint, read_json, write_json
+from wavemel.checkpoint import load_checkpoint, read_experiment, read_json, write_json
 from wavemel.data.labels import encode
 from wavemel.data.scan import usable
 from wavemel.data.sources.table_file import read_rows
@@ -25,7 +25,8 @@ from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
 from wavemel.evaluation.predict import predict
-from wavemel.evaluation.predictions import load_predictions, save_predictions
+from wavemel.evaluation.predictions import first_rows, load_predictions, save_predictions
+from wavemel.pooling import MEAN, pool_tracks
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,9 @@ class Tracks:
     artists: npt.NDArray[np.object_]
 
 
-def tracks(predictions: pd.DataFrame, classes: tuple[str, ...], level: str) -> Tracks:
+def tracks(
+    predictions: pd.DataFrame, classes: tuple[str, ...], level: str, pooling: str = MEAN
+) -> Tracks:
     """Reduce predictions by window to one a track.
 
     Parameters
@@ -46,28 +49,33 @@ def tracks(predictions: pd.DataFrame, classes: tuple[str, ...], level: str) -> T
     predictions : as `predict` returns.
     classes : class list, in the networks' order.
     level : ``"clip"``, the first window alone (what training hears, and what
-        the paper classifies), or ``"track"``, the mean over all windows.
+        the paper classifies), or ``"track"``, all windows.
+    pooling : how windows become a track; see `wavemel.pooling`.
     """
     columns = [f"p_{name}" for name in classes]
     ordered = predictions.sort_values(["path", "start"], kind="stable")
-    by_path = ordered.groupby("path", sort=True)
-    first = by_path.first()
-    values = first[columns] if level == "clip" else by_path[columns].mean()
+    begins = first_rows(ordered["path"])
+    first = ordered.iloc[begins].set_index("path")
+    values = first[columns].to_numpy(np.float64)
+    if level != "clip":
+        values = pool_tracks(ordered[columns].to_numpy(np.float64), begins, pooling)
     index = {genre: i for i, genre in enumerate(classes)}
     return Tracks(
         first.index.to_numpy(object),
         first["genre"].map(index).to_numpy(np.int64),
-        values.to_numpy(np.float64),
+        values,
         # An unknown artist is a group of one: the track itself.
         first["artist"].fillna(pd.Series(first.index, index=first.index)).to_numpy(object),
     )
 
 
-def figures(predictions: pd.DataFrame, classes: tuple[str, ...]) -> dict[str, Any]:
+def figures(
+    predictions: pd.DataFrame, classes: tuple[str, ...], pooling: str = MEAN
+) -> dict[str, Any]:
     """Return clip-level figures, flat, and track-level ones under ``track``."""
     made = {}
     for level in ("clip", "track"):
-        t = tracks(predictions, classes, level)
+        t = tracks(predictions, classes, level, pooling)
         made[level] = evaluate(t.truth, t.probabilities, classes, groups=t.artists)
     return {**made["clip"], "track": made["track"]}
 
@@ -115,7 +123,8 @@ def evaluate_run(
         result = figures_of_several(predictions, checkpoint.classes)
     else:
         save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
-        result = figures(predictions, checkpoint.classes)
+        pooling = checkpoint.experiment.evaluation.pooling
+        result = figures(predictions, checkpoint.classes, pooling)
     write_json(stored, result)
     return result
 
@@ -156,7 +165,8 @@ def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[st
     fresh = rows[~rows["content"].isin(set(seen["content"].dropna()))]
     if fresh.empty:
         raise DataError(f"{corpus.name} holds no usable clip that {folder} was not trained on")
-    result = figures(predict(checkpoint, fresh, device=device), checkpoint.classes)
+    pooling = checkpoint.experiment.evaluation.pooling
+    result = figures(predict(checkpoint, fresh, device=device), checkpoint.classes, pooling)
     known = fresh["artist"].notna() & fresh["artist"].isin(set(seen["artist"].dropna()))
     return {**result, "left_out_known": len(rows) - len(fresh), "known_artists": int(known.sum())}
 
@@ -165,6 +175,12 @@ def run_predictions(folder: Path, split: str = "test") -> pd.DataFrame:
     """Return what `evaluate_run` has kept of a run's predictions."""
     about = read_json(folder / "run.json")
     return load_predictions(folder / f"predictions-{split}.csv", tuple(about["classes"]))
+
+
+def run_pooling(folder: Path) -> str:
+    """Return how a run's windows become a track."""
+    # Runs of earlier versions do not say.
+    return str(read_experiment(folder).get("evaluation", {}).get("pooling", MEAN))
 
 
 def run_table(folder: Path) -> pd.DataFrame:

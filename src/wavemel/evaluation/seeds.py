@@ -10,16 +10,22 @@ import pandas as pd
 
 from wavemel.errors import DataError
 from wavemel.evaluation.intervals import FloatArray, bootstrap
-from wavemel.evaluation.runs import Tracks
+from wavemel.evaluation.runs import Tracks, tracks
 
 
 def average_predictions(
-    predictions: Sequence[pd.DataFrame], classes: tuple[str, ...]
+    predictions: Sequence[pd.DataFrame], classes: tuple[str, ...], poolings: Sequence[str]
 ) -> pd.DataFrame:
     """Return the mean of several networks' probabilities, window by window.
 
-    Networks that hear windows of other lengths have no window in common:
-    theirs are averaged by track, which then has one row.
+    Networks that hear windows of other lengths have no window in common, and those whose windows
+    become a track in other ways no pooling: theirs are averaged by track, which then has one row.
+
+    Parameters
+    ----------
+    predictions : of each network, by window.
+    classes : class list, in the networks' order.
+    poolings : of each network; see `wavemel.pooling`.
 
     Raises
     ------
@@ -32,10 +38,13 @@ def average_predictions(
     if any(set(p["path"]) != set(ordered[0]["path"]) for p in ordered):
         raise DataError("networks that were asked about different tracks cannot be averaged")
     first = ordered[0]
-    if not all(p[key].equals(first[key]) for p in ordered):
+    if len(set(poolings)) > 1 or not all(p[key].equals(first[key]) for p in ordered):
         facts = [c for c in ("artist", "genre") if c in first]
         shown = first.groupby("path", sort=True)[facts].first().reset_index()
-        means = [p.groupby("path", sort=True)[columns].mean().to_numpy() for p in ordered]
+        means = [
+            tracks(p, classes, "track", pooling).probabilities
+            for p, pooling in zip(ordered, poolings, strict=True)
+        ]
         made = shown.assign(start=0.0)
         made[columns] = np.mean(means, axis=0)
         return made

@@ -18,6 +18,7 @@ from wavemel.errors import ConfigError, MissingExtraError, ModelError
 from wavemel.explain.grid import Grid
 from wavemel.explain.methods import METHODS, Method
 from wavemel.features.mel import LogMel
+from wavemel.pooling import pool
 from wavemel.progress import track
 from wavemel.registry import suggest
 
@@ -104,7 +105,7 @@ class Explanation:
 
     @property
     def probability(self) -> float:
-        """Probability of ``genre``, the mean over windows."""
+        """Probability of ``genre`` in the whole track."""
         return float(self.probabilities[self.classes.index(self.genre)])
 
 
@@ -166,8 +167,8 @@ def explain_track(
         several = experiment.labels == "genres"
         chances = torch.sigmoid(logits) if several else torch.softmax(logits, 0)
         heard.append(Heard(window.start, window.start + window.filled, chances.numpy()))
-    mean = np.mean([w.probabilities for w in heard], axis=0)
-    answer = classes[int(mean.argmax())]
+    pooled = pool(np.stack([w.probabilities for w in heard]), experiment.evaluation.pooling)
+    answer = classes[int(pooled.argmax())]
     genre = question.genre or answer
     if genre == question.against:
         raise ConfigError(f"{genre!r} cannot be explained against itself: give another genre")
@@ -203,7 +204,7 @@ def explain_track(
         genre=genre,
         against=question.against,
         answer=answer,
-        probabilities=mean,
+        probabilities=pooled,
         question=question,
         grid=grid,
         windows=tuple(heard),

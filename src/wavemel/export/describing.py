@@ -31,6 +31,7 @@ def describe(
         rate=experiment.audio.rate,
         seconds=experiment.audio.seconds,
         overlap=experiment.evaluation.overlap,
+        pooling=experiment.evaluation.pooling,
         inputs=tuple(front_end.inputs) if beside else ("samples",),
         sha256="",
         mel=MelSettings(**dataclasses.asdict(mel))

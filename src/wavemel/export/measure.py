@@ -14,6 +14,7 @@ from wavemel.audio.load import windows
 from wavemel.data.sources import open_corpus
 from wavemel.errors import AudioError, DataError
 from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.pooling import pool
 from wavemel.progress import track
 
 #: More tracks than this change no figure that is printed.
@@ -127,19 +128,10 @@ def listen(clips: Clips, networks: Sequence[Windows2Probabilities]) -> Answers:
     return answers
 
 
-def window_spread(answers: Answers) -> float | None:
-    """Return how far a window's probability lies from its track's mean, typically.
-
-    It is the root of the mean over tracks of the variance within, of the genre that varies most,
-    by the first model; None where no track has two windows.
-    """
-    variances = [p[0].var(axis=0, ddof=1).max() for p in answers.probabilities if len(p[0]) > 1]
-    return float(np.sqrt(np.mean(variances))) if variances else None
-
-
-def int8_loss(answers: Answers, classes: Sequence[str]) -> Loss:
+def int8_loss(answers: Answers, classes: Sequence[str], pooling: str) -> Loss:
     """Compare the second model, in int8, with the first, itself in float32, track by track."""
-    means = np.array([[p.mean(axis=0) for p in of_track] for of_track in answers.probabilities])
+    pooled = [[pool(p, pooling) for p in of_track] for of_track in answers.probabilities]
+    means = np.array(pooled)
     tops = means.argmax(axis=2)  # (tracks, 2)
     index = {name: i for i, name in enumerate(classes)}
     truth = np.array([index.get(genre, -1) if genre else -1 for genre in answers.genres])

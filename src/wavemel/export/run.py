@@ -17,7 +17,7 @@ from wavemel.checkpoint import Checkpoint, join, load_checkpoint
 from wavemel.errors import DataError, ModelError
 from wavemel.export.describing import calibration, describe
 from wavemel.export.graph import quantise, takes_any_length, write_graph
-from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen, window_spread
+from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen
 from wavemel.export.options import Options
 from wavemel.export.weights import round_weights, save_weights
 from wavemel.inference.bundle import Bundle, ModelDescription, read_bundle
@@ -25,6 +25,7 @@ from wavemel.inference.card import model_card
 from wavemel.inference.models import check_name, local_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks.model import GenreModel
+from wavemel.pooling import MEAN, typical_spread
 from wavemel.whole import new_folder
 
 #: The most by which a probability of the exported model may differ from torch's.
@@ -84,6 +85,13 @@ def export(
         raise DataError("int8 needs tracks to measure its loss on: give --data")
     model = checkpoint.model.cpu().eval()
     calibrated = calibration(options.calibration, alone if len(paths) == 1 else None)
+    pooling = checkpoint.experiment.evaluation.pooling
+    fitted = calibrated.get("pooling", MEAN)
+    if calibrated and fitted != pooling:
+        raise ModelError(
+            f"the calibration is of windows that are pooled by {fitted!r}, the model pools them by "
+            f"{pooling!r}: calibrate its runs again"
+        )
     rounding = _round(model, checkpoint.experiment.audio.samples) if options.weights else None
     with new_folder(folder) as part:
         inputs = model.front_end.inputs if options.front_end == "beside" else ("samples",)
@@ -126,12 +134,12 @@ def _measure(part: Path, model: ModelDescription, clips: Clips, int8: bool) -> L
         _write(part, model)
         networks.append(Windows2Probabilities(read_bundle(part)))
     answers = listen(clips, networks)
-    spread = window_spread(answers)
+    spread = typical_spread((p[0] for p in answers.probabilities), model.pooling)
     if spread is not None:
         model = dataclasses.replace(model, window_spread=round(spread, 4))
     loss = None
     if int8:
-        loss = int8_loss(answers, model.classes)
+        loss = int8_loss(answers, model.classes, model.pooling)
         about = {**model.about, "int8": dataclasses.asdict(loss)}
         model = dataclasses.replace(model, about=about)
     _write(part, model)

@@ -15,8 +15,11 @@ from typing import Any
 
 from wavemel.errors import ModelError
 from wavemel.inference.frontend import MelSettings
+from wavemel.pooling import MEAN, POOLINGS
 
-FORMAT = 1
+#: Since 2 a description may say how windows become a track, which decides the answer.
+FORMAT = 2
+_READABLE = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,11 @@ class ModelDescription:
     ``id``: short hash of the weights. ``classes``: genres in the order of the
     graph's outputs, log-probabilities (B, classes). ``rate`` in Hz,
     ``seconds`` of a window, ``overlap`` the share by which neighbouring windows
-    overlap. ``inputs``, ``mel``: see `FrontEnd`. ``dynamic_length``: whether
+    overlap, ``pooling`` how they become a track (`wavemel.pooling`). ``inputs``, ``mel``: see `FrontEnd`. ``dynamic_length``: whether
     windows may be of another length. ``temperature`` divides the
     log-probabilities (calibration; 1 changes nothing). Below ``unsure_below``
-    the answer counts as unsure. ``window_spread``: how far a window's probability lies from its
-    track's mean, typically. ``precision``: float32 or int8. ``sha256`` of
+    the answer counts as unsure. ``window_spread``: see
+    `typical_spread`. ``precision``: float32 or int8. ``sha256`` of
     the graph's file. ``weights_sha256``: of the file of weights for torch that belongs to it, if
     any. ``about``: data, licence, notes, figures.
     """
@@ -48,6 +51,7 @@ class ModelDescription:
     temperature: float = 1.0
     unsure_below: float = 0.0
     window_spread: float = 0.2
+    pooling: str = MEAN
     precision: str = "float32"
     weights_sha256: str = ""
     about: dict[str, Any] = field(default_factory=dict)
@@ -142,8 +146,8 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
 
 
 def _description(tree: dict[str, Any]) -> ModelDescription:
-    if tree.get("format") != FORMAT:
-        raise ValueError(f"it is of format {tree.get('format')!r}, not {FORMAT}")
+    if tree.get("format") not in _READABLE:
+        raise ValueError(f"it is of format {tree.get('format')!r}, not {FORMAT} or an earlier one")
     known = {f.name for f in dataclasses.fields(ModelDescription)}
     # A later minor version may say more; what decides the answer has a new format number.
     values = {key: value for key, value in tree.items() if key in known}
@@ -154,6 +158,8 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
     made = ModelDescription(**values)
     if not made.classes or made.rate < 1 or not made.seconds > 0 or not 0 <= made.overlap < 1:
         raise ValueError("classes, rate, seconds or overlap are out of range")
+    if made.pooling not in POOLINGS:
+        raise ValueError(f"pooling must be {' or '.join(POOLINGS)}, not {made.pooling!r}")
     if not made.temperature > 0:
         raise ValueError("temperature must be positive")
     texts = (made.name, made.id, made.precision, made.sha256, made.weights_sha256, *made.classes)

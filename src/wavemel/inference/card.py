@@ -8,6 +8,7 @@ from typing import Any
 
 from wavemel.errors import ModelError
 from wavemel.inference.bundle import ModelDescription
+from wavemel.pooling import GEOMETRIC
 
 #: Licences that hubs know by these names; others are stated as "other" with a name of their own.
 #: Source: https://huggingface.co/docs/hub/repositories-licenses
@@ -36,9 +37,14 @@ _USE = """\
 To tell the genre of music recordings, among the {count} genres above and no others: the
 names for a music library, a playlist, a survey of a collection. Every recording is given one of
 these genres, also speech, noise and music of other kinds: look at the probability, and at "unsure".
-It hears {seconds:g} s at a time; a longer track is the mean of several such windows.
+It hears {seconds:g} s at a time; a longer track is the {pooled} of several such windows.
 
 Not meant for: judging people or their work, or deciding alone what is published, paid or removed."""
+
+
+def _intended_use(model: ModelDescription) -> str:
+    pooled = "geometric mean" if model.pooling == GEOMETRIC else "mean"
+    return _USE.format(count=len(model.classes), seconds=model.seconds, pooled=pooled)
 
 
 def model_card(model: ModelDescription) -> str:
@@ -65,7 +71,7 @@ def _card(model: ModelDescription) -> str:
         f"# {model.name}",
         _summary(model),
         _section("Use", _use(model)),
-        _section("Intended use", _USE.format(count=len(model.classes), seconds=model.seconds)),
+        _section("Intended use", _intended_use(model)),
         _section("Data", _data(about)),
         _section("Training", _training(model)),
         _section("Figures", _figures(about.get("evaluation") or {})),

@@ -147,6 +147,7 @@ class File2Result:
                 len(starts),
                 self.reading.tolerance,
                 self.network.description.window_spread,
+                self.network.description.pooling,
             )
             if needed <= heard.count:
                 return heard
@@ -208,7 +209,7 @@ class File2Result:
             notes.append(f"silent ({said}): there is nothing to classify")
         elif heard.silent:
             notes.append(f"{heard.silent} of {heard.silent + heard.count} windows are silent")
-        genres = self.result.genres(heard.probabilities.mean(axis=0)) if heard.count else ()
+        genres = self.result.track(heard.probabilities) if heard.count else ()
         timeline = self.result.timeline(heard.stretches, heard.probabilities) if heard.count else ()
         return TrackResult(
             genres=genres,

@@ -25,7 +25,7 @@ FORMATS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": (
 class LiveResult:
     """What is playing at ``time``, in seconds since the stream began.
 
-    ``genres``: mean over the windows that ended in the last ``over`` seconds,
+    ``genres``: of the windows that ended in the last ``over`` seconds together,
     most probable first. ``window``: the last window alone, from ``start`` to
     ``time``. Both are empty where that window is silent.
     """
@@ -45,7 +45,7 @@ class Live:
     network : windows -> probabilities.
     rate : Hz of the stream.
     every : seconds between results.
-    over : seconds over whose windows a result is the mean; at least the last window counts.
+    over : seconds whose windows a result is of; at least the last window counts.
     min_confidence : see `Probabilities2Result`.
 
     Raises
@@ -115,7 +115,7 @@ class Live:
             return LiveResult(start, time, (), (), True)
         (row,) = self._network(fit(window, self._size)[None])
         self._recent.append(row)
-        genres = self._result.genres(np.mean(self._recent, axis=0))
+        genres = self._result.track(np.stack(self._recent))
         unsure = self._result.unsure(genres) or len(window) < MIN_SECONDS * self._rate
         return LiveResult(start, time, genres, self._result.genres(row), unsure)
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from wavemel.errors import ModelError
 from wavemel.inference.bundle import Bundle
 from wavemel.inference.frontend import FloatArray, FrontEnd
+from wavemel.pooling import softmax
 
 #: Samples a batch: more only costs memory, for one window keeps a core busy.
 _BATCH_SAMPLES = 1 << 20
@@ -65,7 +66,4 @@ class Windows2Probabilities:
     def _ask(self, samples: FloatArray) -> npt.NDArray[np.float64]:
         (logs,) = self._session.run(None, self._front_end(samples))
         # In float64, so that the rows sum to 1 when they are read back.
-        scaled = logs.astype(np.float64) / self.description.temperature
-        scaled -= scaled.max(axis=1, keepdims=True)
-        raised = np.exp(scaled)
-        return raised / raised.sum(axis=1, keepdims=True)
+        return softmax(logs.astype(np.float64) / self.description.temperature)

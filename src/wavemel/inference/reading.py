@@ -1,8 +1,8 @@
 """How much of a track to read: all of it, some seconds, or what the answer needs.
 
-The answer for a track is the mean of its windows' probabilities. Windows far
-apart in a track are a sample of that mean: a few of them, spread over the
-track, give it within a tolerance that their own spread tells. Where the two
+The answer for a track pools its windows (`wavemel.pooling`). Windows far
+apart in a track are a sample of them: a few, spread over the track, give the answer within a
+tolerance that their own spread tells. Where the two
 likeliest genres lie close, up to twice as many are read, so that the better one leads.
 """
 
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+
+from wavemel.pooling import MEAN, influences, pool
 
 #: How far a probability may be from the whole track's.
 TOLERANCE = 0.15
@@ -74,9 +76,13 @@ def spread_out(count: int) -> Iterator[int]:
 
 
 def windows_needed(
-    probabilities: npt.NDArray[np.float64], total: int, tolerance: float, spread: float
+    probabilities: npt.NDArray[np.float64],
+    total: int,
+    tolerance: float,
+    spread: float,
+    pooling: str = MEAN,
 ) -> int:
-    """Return how many windows give the mean of all within ``tolerance``, with 95 % confidence.
+    """Return how many windows give the answer of all within ``tolerance``, with 95 % confidence.
 
     Where the two likeliest genres lie within one standard error of each other, it is
     as many as would set them apart, but at most twice as many.
@@ -86,19 +92,23 @@ def windows_needed(
     probabilities : of the windows read so far, (n, classes).
     total : windows of the whole track.
     tolerance : for the genre whose probability varies most.
-    spread : standard deviation of a track's windows that the model has on average.
+    spread : standard deviation of the influences of a track's windows that the model has on
+        average.
+    pooling : how windows become a track; see `wavemel.pooling`.
 
     Source: the standard error of a mean in sampling without replacement from
     ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
-    variance = _variance(probabilities, spread).max()
+    pulls = influences(probabilities, pooling)
+    variance = _variance(pulls, spread).max()
     needed = _count(variance, total, tolerance / _Z95)
     if probabilities.shape[1] > 1:
-        first, second = np.argsort(-probabilities.mean(axis=0), kind="stable")[:2]
-        leads = probabilities[:, [first]] - probabilities[:, [second]]
+        answer = pool(probabilities, pooling)
+        first, second = np.argsort(-answer, kind="stable")[:2]
+        leads = pulls[:, [first]] - pulls[:, [second]]
         # As of two genres that vary independently.
         variance = _variance(leads, spread * math.sqrt(2))[0]
-        apart = _count(variance, total, float(leads.mean()) / _LEAD)
+        apart = _count(variance, total, float(answer[first] - answer[second]) / _LEAD)
         needed = max(needed, min(apart, _AT_MOST * needed))
     return needed
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wavemel.inference.bundle import ModelDescription
+from wavemel.pooling import pool
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class TrackResult:
 
 @dataclass(frozen=True)
 class Probabilities2Result:
-    """Mean over windows, order, and whether to rely on it.
+    """One answer out of windows, its order, and whether to rely on it.
 
     ``min_confidence`` replaces the model's own threshold.
     """
@@ -80,6 +81,10 @@ class Probabilities2Result:
         return tuple(
             GenreProbability(self.model.classes[i], float(probabilities[i])) for i in order
         )
+
+    def track(self, windows: npt.NDArray[np.float64]) -> tuple[GenreProbability, ...]:
+        """Return the genres of the track of these windows, (n, classes), most probable first."""
+        return self.genres(pool(windows, self.model.pooling))
 
     def unsure(self, genres: Sequence[GenreProbability]) -> bool:
         """Return whether the most probable genre stays below the threshold, or there is none."""

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from wavemel.checkpoint import read_json, write_json
+from wavemel.checkpoint import read_experiment, read_json, write_json
 from wavemel.errors import ModelError
 from wavemel.experiment import Experiment, make_experiment
 from wavemel.machine import describe_machine
@@ -99,17 +99,6 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
         free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
     keys = (saved.keys() | wanted.keys()) - free
     return sorted(k for k in keys if saved.get(k) != wanted.get(k))
-
-
-def read_experiment(folder: Path) -> dict[str, Any]:
-    """Return the description that a run was started with, as plain data."""
-    try:
-        tree = yaml.safe_load((folder / "experiment.yaml").read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise ModelError(f"{folder} is no run folder: experiment.yaml is missing") from error
-    if not isinstance(tree, dict):
-        raise ModelError(f"{folder / 'experiment.yaml'} is no description of an experiment")
-    return tree
 
 
 def flat_settings(experiment: Experiment) -> dict[str, Any]:
