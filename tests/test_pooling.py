@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wavemel.pooling import influences, pool, pool_tracks, typical_spread
+from wavemel.pooling import influences, pool, pool_tracks, sway, typical_variation
 
 
 def test_mean_over_a_tracks_windows():
@@ -48,10 +48,32 @@ def test_influences_tell_how_far_another_choice_of_windows_would_lie(how):
     assert drawn.std(axis=0) == pytest.approx(predicted, rel=0.1)
 
 
-def test_typical_spread_is_of_tracks_with_two_windows_or_more():
+def test_typical_variation_is_of_tracks_with_two_windows_or_more():
     one, two = np.array([[0.5, 0.5]]), np.array([[0.3, 0.7], [0.5, 0.5]])
-    assert typical_spread([one, two]) == pytest.approx(np.sqrt(0.02))
-    assert typical_spread([one]) is None
+    # Each genre has a variance of .02; what .4 and .6 can vary by is .24.
+    assert typical_variation([one, two]) == pytest.approx(np.sqrt(0.02 / 0.24))
+    assert typical_variation([one]) is None
+    assert typical_variation([np.full((3, 2), 0.5)]) is None
+
+
+@pytest.mark.parametrize(
+    ("how", "draw"),
+    [
+        # Shares of a given concentration, and logits with the same noise everywhere.
+        ("mean", lambda rng, q: rng.dirichlet(9 * q, 4000)),
+        ("geometric", lambda rng, q: q * np.exp(0.5 * rng.standard_normal((4000, len(q))))),
+    ],
+)
+def test_one_variation_holds_for_undecided_and_for_certain_tracks(how, draw):
+    rng = np.random.default_rng(0)
+    found = []
+    for q in ([0.5, 0.5], [0.8, 0.2], [0.97, 0.03]):
+        p = draw(rng, np.array(q))
+        p /= p.sum(1, keepdims=True)
+        found.append(typical_variation([p], how))
+        spread = influences(p, how).std(axis=0)
+        assert spread == pytest.approx(found[-1] * sway(pool(p, how), how), rel=0.05)
+    assert found == pytest.approx(np.full(3, found[0]), rel=0.05)
 
 
 @pytest.mark.parametrize("first", [[], [1], [0, 0], [0, 2]])

@@ -81,17 +81,32 @@ def influences(probabilities: FloatArray, how: str = MEAN) -> FloatArray:
     return np.asarray(answer * (logs - (logs @ answer)[:, None]))
 
 
-def typical_spread(tracks: Iterable[FloatArray], how: str = MEAN) -> float | None:
-    """Return how far a window of a track pulls the track's probabilities, typically.
+def sway(answer: FloatArray, how: str = MEAN) -> FloatArray:
+    """Return how far windows move each probability of a track, (K,), up to a factor.
 
-    The root of the mean over tracks of the variance of their `influences`, of the genre that
-    varies most: by it a classifier knows how many windows of a new track to read. None where no
-    track has two windows.
+    The factor is how much the track's windows vary, alike for all its genres; see
+    `typical_variation`. What is nearly certain hardly moves: for the mean it is
+    the standard deviation of a share, ``sqrt(q (1 - q))``, for the geometric mean the slope of
+    the logistic function, ``q (1 - q)``.
+    """
+    variance = answer * (1 - answer)
+    return np.asarray(np.sqrt(variance) if how == MEAN else variance)
+
+
+def typical_variation(tracks: Iterable[FloatArray], how: str = MEAN) -> float | None:
+    """Return how much the windows of a track vary, typically, in units of `sway`.
+
+    By it a classifier knows how many windows of a new track to read. None where no track has
+    two windows, or nothing varies.
 
     Parameters
     ----------
     tracks : probabilities of the windows of each track, (windows, K).
     how : one of `POOLINGS`.
     """
-    within = [influences(p, how).var(axis=0, ddof=1).max() for p in tracks if len(p) > 1]
-    return float(np.sqrt(np.mean(within))) if within else None
+    within = expected = 0.0
+    for p in tracks:
+        if len(p) > 1:
+            within += float(influences(p, how).var(axis=0, ddof=1).sum())
+            expected += float(np.square(sway(pool(p, how), how)).sum())
+    return float(np.sqrt(within / expected)) if within > 0 and expected > 0 else None

@@ -8,7 +8,7 @@ import pytest
 from miscalibrated import CLASSES, predictions
 
 from wavemel.errors import DataError
-from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split, window_spread
+from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split, window_variation
 from wavemel.evaluation.calibration import cross_fit, fit
 from wavemel.evaluation.calibration_error import expected_calibration_error
 from wavemel.evaluation.runs import tracks
@@ -116,7 +116,7 @@ def test_folds_that_share_clips_are_refused() -> None:
         calibrate_folds([(table, 0), (table, 1)], CLASSES)
 
 
-def test_window_spread_is_the_root_mean_variance_within_tracks() -> None:
+def test_window_variation_is_that_within_tracks() -> None:
     table = pd.DataFrame(
         {
             "path": ["x", "x", "y", "y", "z"],
@@ -124,8 +124,9 @@ def test_window_spread_is_the_root_mean_variance_within_tracks() -> None:
             "p_b": [0.8, 0.4, 0.5, 0.5, 0.1],
         }
     )
-    # x varies by .08, y not at all, z has one window and tells nothing.
-    assert window_spread([table], ("a", "b")) == pytest.approx(np.sqrt(0.08 / 2))
-    assert window_spread([table[table["path"] == "z"]], ("a", "b")) is None
+    # Each genre of x varies by .08, of y not at all; z has one window and tells nothing.
+    expected = np.sqrt(0.08 / (0.4 * 0.6 + 0.5 * 0.5))
+    assert window_variation([table], ("a", "b")) == pytest.approx(expected)
+    assert window_variation([table[table["path"] == "z"]], ("a", "b")) is None
     found = calibrate_folds(folds(), CLASSES)
-    assert 0 < found["window_spread"] < 0.5
+    assert 0 < found["window_variation"] < 1

@@ -20,6 +20,7 @@ from wavemel.inference.classifier import Classifier
 from wavemel.inference.models import find_model, list_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks import NETWORKS
+from wavemel.pooling import typical_variation
 
 NETWORK = {"name": "mel", "filters": 4, "dense": [8]}
 
@@ -117,6 +118,8 @@ def test_known_by_name_and_kept_unless_told(
     again = export(run, Options(name="mine", notes=("new",), replace=True)).bundle.description
     assert again.about["notes"][-1] == "new"
     assert again.id == made.bundle.description.id  # the same weights
+    softer = export(run, Options(name="mine", temperature=2, replace=True)).bundle.description
+    assert softer.id != again.id  # the same weights, and other answers
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]  # nothing half-written
 
 
@@ -140,7 +143,7 @@ def test_int8_says_what_it_costs(run: Path, tmp_path: Path) -> None:
     assert weights[1] < 0.5 * weights[0]
     d = small.bundle.description
     assert (d.precision, d.id) == ("int8", f"{full.bundle.description.id}-int8")
-    assert d.window_spread == full.bundle.description.window_spread
+    assert d.window_variation == full.bundle.description.window_variation
     # Measured again, by hand.
     means = [
         [Classifier(made.folder).classify(path, whole=True) for path in sorted((tmp_path / "music").rglob("*.wav"))]
@@ -161,17 +164,17 @@ def test_int8_without_anything_to_measure_on_is_refused(run: Path, tmp_path: Pat
         export(run, Options(name="s", int8=True), tmp_path / "small")
 
 
-def test_window_spread_is_the_spread_within_tracks(run: Path, tmp_path: Path) -> None:
+def test_window_variation_is_that_within_tracks(run: Path, tmp_path: Path) -> None:
     songs = [write_tone(tmp_path / "music" / "jazz" / f"{i}.wav", i, 5.0) for i in range(4)]
     made = export(run, Options(name="m", data=str(tmp_path / "music")), tmp_path / "m")
     classifier = Classifier(made.folder)
-    variances = []
+    tracks = []
     for song in songs:
         timeline = classifier.classify(song, whole=True).timeline
         p = np.array([[{g.genre: g.probability for g in w.genres}[c] for c in CLASSES] for w in timeline])  # fmt: skip
-        variances.append(p.var(axis=0, ddof=1).max())
-    expected = np.sqrt(np.mean(variances))
-    assert made.bundle.description.window_spread == pytest.approx(expected, abs=1e-4)
+        tracks.append(p)
+    expected = typical_variation(tracks)
+    assert made.bundle.description.window_variation == pytest.approx(expected, abs=1e-4)
 
 
 def test_an_unfaithful_graph_is_refused_and_leaves_nothing(

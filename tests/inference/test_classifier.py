@@ -349,3 +349,28 @@ def test_a_short_track_is_read_once_not_in_pieces_first(
     assert not asked
     assert not classifier.classify(np.tile(song, 20), RATE).whole
     assert asked
+
+
+def test_a_track_that_turns_out_to_need_all_its_windows_is_not_read_again(
+    model: Path, song: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "steady"))
+    about = json.loads((folder / "model.json").read_text())
+    # Neighbours do not overlap, and windows are said to vary less than they do.
+    (folder / "model.json").write_text(json.dumps(about | {"overlap": 0, "window_variation": 0.01}))
+    asked = []
+    at = Samples2Windows.at
+
+    def counted(self: Samples2Windows, stream: object, start: float) -> object:
+        asked.append(start)
+        return at(self, stream, start)
+
+    monkeypatch.setattr(Samples2Windows, "at", counted)
+    classifier = Classifier(folder)
+    some = classifier.classify(song[: 8 * RATE], RATE, tolerance=0.02)
+    assert sorted(asked) == list(range(8))
+    assert some.seconds_read == 8
+    whole = classifier.classify(song[: 8 * RATE], RATE, whole=True)
+    assert [(g.genre, pytest.approx(g.probability, abs=1e-6)) for g in some.genres] == [
+        (g.genre, g.probability) for g in whole.genres
+    ]

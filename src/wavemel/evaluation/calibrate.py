@@ -29,7 +29,7 @@ from wavemel.evaluation.selective import (
     coverage_curve,
     risk_coverage_area,
 )
-from wavemel.pooling import MEAN, typical_spread
+from wavemel.pooling import MEAN, typical_variation
 
 #: Where the scaling behind the figures comes from.
 OTHER_FOLDS, VALIDATION = "other folds", "validation"
@@ -62,7 +62,7 @@ def calibrate_folds(
         see `coverage_curve`, after; ``unsure``: the threshold, chosen on the
         tracks of ``after``, as `Threshold.as_dict`; ``held_out``: what
         thresholds that were chosen without a fold do on it, or None;
-        ``window_spread``: see there.
+        ``window_variation``: see there.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def calibrate_folds(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": _answers(held[0], held[1], len(after.truth)),
-        "window_spread": window_spread([table for table, _ in scaled], classes, pooling),
+        "window_variation": window_variation([table for table, _ in scaled], classes, pooling),
     }
 
 
@@ -149,7 +149,7 @@ def calibrate_split(
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
         "held_out": held,
-        "window_spread": window_spread([found.predictions(asked, classes)], classes, pooling),
+        "window_variation": window_variation([found.predictions(asked, classes)], classes, pooling),
     }
 
 
@@ -176,12 +176,12 @@ def figures_of(found: Tracks) -> dict[str, Any]:
     }
 
 
-def window_spread(
+def window_variation(
     predictions: Sequence[pd.DataFrame], classes: tuple[str, ...], pooling: str = MEAN
 ) -> float | None:
-    """Return how far a window pulls its track's probabilities, typically; see `typical_spread`."""
+    """Return how much the windows of a track vary; see `typical_variation`."""
     columns = probability_columns(classes)
-    return typical_spread(
+    return typical_variation(
         (
             windows.to_numpy(np.float64)
             for table in predictions

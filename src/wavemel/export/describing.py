@@ -24,9 +24,9 @@ def describe(
     experiment, front_end = checkpoint.experiment, checkpoint.model.front_end
     beside = options.front_end == "beside"
     mel = front_end.logmel.config if front_end.logmel is not None else experiment.mel
-    return ModelDescription(
+    made = ModelDescription(
         name=options.name,
-        id=weights_id(checkpoint.model),
+        id="",
         classes=checkpoint.classes,
         rate=experiment.audio.rate,
         seconds=experiment.audio.seconds,
@@ -40,14 +40,19 @@ def describe(
         dynamic_length=dynamic,
         temperature=_first(options.temperature, calibrated.get("temperature"), 1.0),
         unsure_below=_first(options.unsure_below, calibrated.get("unsure_below"), 0.0),
-        window_spread=_first(calibrated.get("window_spread"), ModelDescription.window_spread),
+        window_variation=_first(
+            calibrated.get("window_variation"), ModelDescription.window_variation
+        ),
         about=_about(checkpoint, options, calibrated),
     )
+    # What decides an answer besides the weights: the same name and id never answer in two ways.
+    deciding = (made.overlap, made.pooling, made.temperature, made.unsure_below)
+    return dataclasses.replace(made, id=_short_hash(checkpoint.model, repr(deciding)))
 
 
-def weights_id(model: nn.Module) -> str:
-    """Return a short hash of a model's weights."""
-    digest = hashlib.sha256()
+def _short_hash(model: nn.Module, more: str = "") -> str:
+    """Return a short hash of a model's weights and of a text."""
+    digest = hashlib.sha256(more.encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -85,7 +90,7 @@ def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any])
     if checkpoint.members:
         about["members"] = [
             {
-                "id": weights_id(member.model),
+                "id": _short_hash(member.model),
                 "network": member.experiment.network["name"],
                 "experiment": member.experiment.name,
                 "seed": member.experiment.seed,

@@ -25,7 +25,7 @@ from wavemel.inference.card import model_card
 from wavemel.inference.models import check_name, local_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks.model import GenreModel
-from wavemel.pooling import MEAN, typical_spread
+from wavemel.pooling import MEAN, typical_variation
 from wavemel.whole import new_folder
 
 #: The most by which a probability of the exported model may differ from torch's.
@@ -134,9 +134,9 @@ def _measure(part: Path, model: ModelDescription, clips: Clips, int8: bool) -> L
         _write(part, model)
         networks.append(Windows2Probabilities(read_bundle(part)))
     answers = listen(clips, networks)
-    spread = typical_spread((p[0] for p in answers.probabilities), model.pooling)
-    if spread is not None:
-        model = dataclasses.replace(model, window_spread=round(spread, 4))
+    variation = typical_variation((p[0] for p in answers.probabilities), model.pooling)
+    if variation is not None:
+        model = dataclasses.replace(model, window_variation=round(variation, 4))
     loss = None
     if int8:
         loss = int8_loss(answers, model.classes, model.pooling)

@@ -26,14 +26,14 @@ _READABLE = (1, 2)
 class ModelDescription:
     """What ``model.json`` says.
 
-    ``id``: short hash of the weights. ``classes``: genres in the order of the
+    ``id``: short hash of the weights and of what else decides an answer. ``classes``: genres in the order of the
     graph's outputs, log-probabilities (B, classes). ``rate`` in Hz,
     ``seconds`` of a window, ``overlap`` the share by which neighbouring windows
     overlap, ``pooling`` how they become a track (`wavemel.pooling`). ``inputs``, ``mel``: see `FrontEnd`. ``dynamic_length``: whether
     windows may be of another length. ``temperature`` divides the
     log-probabilities (calibration; 1 changes nothing). Below ``unsure_below``
-    the answer counts as unsure. ``window_spread``: see
-    `typical_spread`. ``precision``: float32 or int8. ``sha256`` of
+    the answer counts as unsure. ``window_variation``: see
+    `typical_variation`. ``precision``: float32 or int8. ``sha256`` of
     the graph's file. ``weights_sha256``: of the file of weights for torch that belongs to it, if
     any. ``about``: data, licence, notes, figures.
     """
@@ -50,7 +50,7 @@ class ModelDescription:
     dynamic_length: bool = False
     temperature: float = 1.0
     unsure_below: float = 0.0
-    window_spread: float = 0.2
+    window_variation: float = 0.7
     pooling: str = MEAN
     precision: str = "float32"
     weights_sha256: str = ""

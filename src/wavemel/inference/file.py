@@ -13,7 +13,13 @@ from wavemel.audio.load import Window
 from wavemel.audio.sndfile import SndfileStream, quiet
 from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
 from wavemel.inference.probabilities import Windows2Probabilities
-from wavemel.inference.reading import FIRST, Reading, spread_out, windows_needed
+from wavemel.inference.reading import (
+    FIRST,
+    Reading,
+    spread_out,
+    windows_expected,
+    windows_needed,
+)
 from wavemel.inference.result import Probabilities2Result, TrackResult
 from wavemel.inference.windows import ArrayStream, Samples2Windows
 
@@ -114,10 +120,11 @@ class File2Result:
             return False
         if self.reading.seconds is not None:
             return True
-        # As if one window had been heard: what is expected is the model's own spread. Without
-        # this, a short track would be read in pieces, and then again as a whole.
-        spread = self.network.description.window_spread
-        expected = windows_needed(np.zeros((1, 1)), len(starts), self.reading.tolerance, spread)
+        # Without this, a short track would be read in pieces where one go is quicker.
+        model = self.network.description
+        expected = windows_expected(
+            len(starts), self.reading.tolerance, model.window_variation, model.pooling
+        )
         return self._pays(max(FIRST, expected), starts)
 
     def _fewest(self) -> int:
@@ -126,7 +133,7 @@ class File2Result:
         return max(1, int(self.reading.seconds / self.windows.seconds))
 
     def _some(self, stream: Stream, starts: list[float]) -> _Heard | None:
-        """Read windows until the answer is good enough; None where all must be read."""
+        """Read windows until the answer is good enough; None where the track must be read in one go."""
         heard = _Heard()
         order = spread_out(len(starts))
         wanted = self._fewest()
@@ -146,19 +153,22 @@ class File2Result:
                 heard.probabilities,
                 len(starts),
                 self.reading.tolerance,
-                self.network.description.window_spread,
+                self.network.description.window_variation,
                 self.network.description.pooling,
             )
             if needed <= heard.count:
                 return heard
-            needed += heard.silent
-            if not self._pays(needed, starts):
+            left = len(starts) - len(heard.read)
+            if left == 0:
+                return heard
+            further = min(needed - heard.count, left)
+            if not self._pays(further, starts):
                 return None
             # An early estimate may be too high: at most twice as many, then look again.
-            wanted = min(needed - len(heard.read), len(heard.read))
+            wanted = min(further, len(heard.read))
 
     def _pays(self, count: int, starts: list[float]) -> bool:
-        """Return whether so many separate windows cost less than the whole track in one go."""
+        """Return whether so many separate windows more cost less than the whole track in one go."""
         length = self.windows.seconds
         some = count * (length * (1 + _THINKING) + _RUN_UP)
         return some < starts[-1] + length + len(starts) * length * _THINKING

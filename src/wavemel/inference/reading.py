@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wavemel.pooling import MEAN, influences, pool
+from wavemel.pooling import MEAN, influences, pool, sway
 
 #: How far a probability may be from the whole track's.
 TOLERANCE = 0.15
 #: Windows that are read before their spread is looked at.
 FIRST = 3
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
-#: the spread that the model's windows have on average.
+#: the spread that is usual for such an answer.
 _PRIOR_WINDOWS = 3
 #: Two-sided 95 % of a normal distribution.
 _Z95 = 1.96
@@ -79,7 +79,7 @@ def windows_needed(
     probabilities: npt.NDArray[np.float64],
     total: int,
     tolerance: float,
-    spread: float,
+    variation: float,
     pooling: str = MEAN,
 ) -> int:
     """Return how many windows give the answer of all within ``tolerance``, with 95 % confidence.
@@ -92,31 +92,40 @@ def windows_needed(
     probabilities : of the windows read so far, (n, classes).
     total : windows of the whole track.
     tolerance : for the genre whose probability varies most.
-    spread : standard deviation of the influences of a track's windows that the model has on
-        average.
+    variation : how much the windows of a track vary on average; see `typical_variation`.
     pooling : how windows become a track; see `wavemel.pooling`.
 
     Source: the standard error of a mean in sampling without replacement from
     ``total`` (Cochran, "Sampling Techniques", 1977, section 4.3).
     """
-    pulls = influences(probabilities, pooling)
-    variance = _variance(pulls, spread).max()
-    needed = _count(variance, total, tolerance / _Z95)
+    answer, pulls = pool(probabilities, pooling), influences(probabilities, pooling)
+    usual = variation * sway(answer, pooling)
+    needed = _count(_variance(pulls, usual).max(), total, tolerance / _Z95)
     if probabilities.shape[1] > 1:
-        answer = pool(probabilities, pooling)
         first, second = np.argsort(-answer, kind="stable")[:2]
         leads = pulls[:, [first]] - pulls[:, [second]]
-        # As of two genres that vary independently.
-        variance = _variance(leads, spread * math.sqrt(2))[0]
+        # As of two genres of which one gains what the other loses.
+        variance = _variance(leads, usual[[first]] + usual[[second]])[0]
         apart = _count(variance, total, float(answer[first] - answer[second]) / _LEAD)
         needed = max(needed, min(apart, _AT_MOST * needed))
     return needed
 
 
-def _variance(values: npt.NDArray[np.float64], spread: float) -> npt.NDArray[np.float64]:
-    """Return the variance of each column, drawn towards what the model's windows have on average."""
+def windows_expected(total: int, tolerance: float, variation: float, pooling: str = MEAN) -> int:
+    """Return how many windows a track is likely to need of which none is heard yet.
+
+    It is taken for an undecided one: a genre of a probability of one half moves most.
+    """
+    usual = variation * sway(np.array([0.5]), pooling)[0]
+    return _count(usual**2, total, tolerance / _Z95)
+
+
+def _variance(
+    values: npt.NDArray[np.float64], usual: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Return the variance of each column, drawn towards the standard deviation that is usual."""
     squares = np.square(values - values.mean(axis=0)).sum(axis=0)
-    return (squares + _PRIOR_WINDOWS * spread**2) / (len(values) - 1 + _PRIOR_WINDOWS)
+    return (squares + _PRIOR_WINDOWS * usual**2) / (len(values) - 1 + _PRIOR_WINDOWS)
 
 
 def _count(variance: float, total: int, error: float) -> int:
