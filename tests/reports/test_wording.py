@@ -11,6 +11,7 @@ from wavemel.reports.wording import (
     is_fma_small,
     is_significant,
     p_value,
+    pooling_sentence,
     verdict,
 )
 
@@ -100,6 +101,15 @@ def test_significance_takes_both_p_and_interval(found: dict[str, Any], expected:
 def test_who_is_ahead() -> None:
     assert verdict(pair("a", "b", 0.2, 0.01)) == "a is ahead"
     assert verdict(pair("a", "b", -0.2, 0.01)) == "b is ahead"
+
+
+def test_how_windows_become_a_track_is_told() -> None:
+    assert pooling_sentence([{"name": "a"}, {"name": "b", "pooling": "mean"}]) == (
+        "A track's probabilities are the mean of its windows'."
+    )
+    mixed = pooling_sentence([{"name": "a"}, {"name": "b", "pooling": "geometric"}])
+    assert "mean of its windows' (a) and the geometric mean" in mixed
+    assert mixed.endswith("(b).")
 
 
 def test_why_the_papers_accuracy_is_not_top1() -> None:

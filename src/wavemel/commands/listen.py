@@ -35,7 +35,8 @@ def listen(
     ] = None,
     every: Annotated[float, typer.Option(metavar="S", help="Seconds between results.")] = 1.0,
     over: Annotated[
-        float, typer.Option(metavar="S", help="A result is the mean over so many seconds.")
+        float,
+        typer.Option(metavar="S", help="A result is of the windows of so many seconds together."),
     ] = 15.0,
     min_confidence: MinConfidence = None,
     form: Annotated[

@@ -36,7 +36,7 @@ def ablation_document(results: dict[str, Any]) -> Document:
         title=results["title"],
         headline=_headline(first, others),
         details=[
-            "Validation clips only: no test clip was looked at. Whole tracks, the mean over their windows."
+            "Validation clips only: no test clip was looked at. Whole tracks, all their windows together."
         ],
         banners=[synthetic_banner(results["data"])] if results["synthetic"] else [],
         facts=[

@@ -155,8 +155,8 @@ def _what(models: list[dict[str, Any]]) -> str:
         else "the validation tracks; the figures are of the test tracks"
     )
     return (
-        "Each window's log-probabilities are divided by one temperature before the mean over a "
-        f"track's windows is taken. It was fitted on {source}."
+        "Each window's log-probabilities are divided by one temperature before those of a track are "
+        f"taken together. It was fitted on {source}."
     )
 
 

@@ -164,7 +164,7 @@ def _sentences(explanation: Explanation) -> list[str]:
 def _method_section(explained: Sequence[Explanation], command: str) -> Section:
     parts: list[Part] = [
         Text(
-            "A track's answer is the mean over its windows. Its picture shows what speaks for the "
+            "A track's answer is of all its windows together. Its picture shows what speaks for the "
             "answer rather than for the truth: the difference of their logits, shared out among "
             "frequencies and times."
         )

@@ -13,6 +13,7 @@ from wavemel.reports.wording import (
     p_value,
     paper_name,
     percent,
+    pooling_sentence,
     verdict,
 )
 
@@ -62,10 +63,11 @@ def track_table(results: dict[str, Any]) -> Table | None:
     best = _best([m["track"] for m in models])
     labels = tuple(label for _, label in HEADLINE)
     return Table(
-        "Table 2. Track level: probabilities averaged over windows of the whole track",
+        "Table 2. Track level: all windows of the whole track together",
         ("model", "tracks", *labels),
         [[_name(m), Cell(f"{m['track']['n']:,}"), *_figures(m["track"], best)] for m in models],
         numeric=frozenset(("tracks", *labels)),
+        note=pooling_sentence(models),
     )
 
 

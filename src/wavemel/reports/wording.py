@@ -154,6 +154,17 @@ def other_data_note(results: dict[str, Any]) -> str:
     )
 
 
+def pooling_sentence(models: list[dict[str, Any]]) -> str:
+    """Return how a track's windows become its probabilities, of models that hear several."""
+    said = {"mean": "the mean", "geometric": "the geometric mean, scaled to sum to 1,"}
+    of: dict[str, list[str]] = {}
+    for model in models:
+        of.setdefault(said[model.get("pooling", "mean")], []).append(model["name"])
+    whose = [f"{how} of its windows'" + (f" ({listing(names)})" if len(of) > 1 else "")
+             for how, names in of.items()]  # fmt: skip
+    return f"A track's probabilities are {listing(whose)}."
+
+
 def accuracy_note(classes: int) -> str:
     """Return why the paper's accuracy is not top-1, with the figures for this many classes."""
 
