@@ -128,3 +128,9 @@ def test_bad_files(tmp_path: Path) -> None:
 
 def test_sets_come_in_the_papers_order() -> None:
     assert [p.stem for p in config_set("paper")] == ["wave", "mel", "combined"]
+
+
+def test_a_folder_without_configs_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("seed: 1\n")
+    with pytest.raises(ConfigError, match=r"holds no configs: .*base\.yaml is none"):
+        config_set(str(tmp_path))

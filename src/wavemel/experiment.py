@@ -326,6 +326,8 @@ def config_set(name: str) -> list[Path]:
             if files:
                 order = {"wave": 0, "mel": 1, "combined": 2}
                 return sorted(files, key=lambda p: (order.get(p.stem.split("-")[0], 3), p.stem))
+    if Path(name).is_dir():
+        raise ConfigError(f"{name} holds no configs: .yaml files, of which base.yaml is none")
     sets = sorted(p.name for p in CONFIGS.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
     raise ConfigError(f"there is no config set {name!r}{suggest(name, sets)}")
 
