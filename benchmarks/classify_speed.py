@@ -40,6 +40,7 @@ def usual(model: str) -> Classify:
 
     from wavemel.checkpoint import load_checkpoint
     from wavemel.inference.bundle import read_bundle
+    from wavemel.pooling import pool
 
     torch.set_num_threads(1)
     d = read_bundle(model).description
@@ -80,7 +81,7 @@ def usual(model: str) -> Classify:
         ]
         with torch.inference_mode():
             logits = network(*inputs).double() / d.temperature
-            return torch.softmax(logits, 1).mean(0).tolist()
+            return pool(torch.softmax(logits, 1).numpy(), d.pooling).tolist()
 
     return classify
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import NETWORKS, QUIET, TINY
 
@@ -19,7 +21,9 @@ from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.calibration import fit
+from wavemel.evaluation.predict import predict
 from wavemel.evaluation.runs import evaluate_on, evaluate_run, run_predictions, tracks
+from wavemel.explain.confusions import find_confusions
 from wavemel.reproduce import Plan, reproduce
 
 DATA = "demo:clips=40,seconds=2,rate=8000"
@@ -157,6 +161,55 @@ def test_windows_and_tracks(report: Path) -> None:
     columns = [f"p_{c}" for c in classes]
     np.testing.assert_allclose(clip.probabilities[0], one[columns].iloc[0])
     np.testing.assert_allclose(track.probabilities[0], one[columns].mean())
+
+
+def test_a_recipes_pooling_is_in_every_figure(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def drawn(*asked: object, **how: object) -> pd.DataFrame:
+        # So little trained, the network says nearly the same of every window.
+        table = predict(*asked, **how)
+        columns = [c for c in table if c.startswith("p_")]
+        return table.assign(**dict(zip(columns, rng.dirichlet(np.ones(len(columns)), len(table)).T, strict=True)))  # fmt: skip
+
+    monkeypatch.setattr("wavemel.evaluation.runs.predict", drawn)
+    runs = []
+    for name in ("wave-fold0", "wave-fold1"):
+        run = Path(shutil.copytree(report / "runs" / name, tmp_path / name))
+        for file in ("experiment.yaml", "best.json"):
+            tree = yaml.safe_load((run / file).read_text())
+            settings = tree.get("experiment", tree)
+            settings["evaluation"]["pooling"] = "geometric"
+            (run / file).write_text(json.dumps(tree))
+        for kept in [*run.glob("evaluation-*"), *run.glob("predictions-*")]:
+            kept.unlink()
+        runs.append(run)
+    by_run = [evaluate_run(run, "test")["track"]["log_loss"] for run in runs]
+    expected, each = [], {}
+    for run in runs:
+        table = run_predictions(run)
+        columns = [c for c in table if c.startswith("p_")]
+        roots = np.exp(np.log(table[columns]).groupby(table["path"]).mean())
+        roots = roots.div(roots.sum(axis=1), axis=0)
+        truth = "p_" + table.groupby("path")["genre"].first()
+        losses = [-np.log(roots.loc[path, column]) for path, column in truth.items()]
+        expected.append(np.mean(losses))
+        each |= roots.max(axis=1).to_dict()
+        mean = table.groupby("path")[columns].mean()
+        assert np.abs(roots - mean).to_numpy().max() > 0.1  # the two do differ
+    assert by_run == pytest.approx(expected)
+    (model,) = compare(runs, title="t", command="c")["models"]
+    assert model["track"]["log_loss"] == pytest.approx(np.mean(expected))
+    assert model["calibration"]["before"]["log_loss"] == pytest.approx(np.mean(expected))
+    for mistake in find_confusions(runs).mistakes:
+        assert mistake.p_answer == pytest.approx(each[mistake.path])
+    other = report / "runs" / "wave-fold2"
+    with pytest.raises(DataError, match="pools a track's windows by 'mean'"):
+        find_confusions([*runs, other])
+    with pytest.raises(DataError, match="pools a track's windows by 'mean'"):
+        compare([*runs, other], title="t", command="c", split="validation")
 
 
 def test_finished_runs_are_not_trained_again(report: Path, monkeypatch) -> None:

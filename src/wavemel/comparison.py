@@ -17,9 +17,9 @@ from wavemel.evaluation.calibrate_runs import calibrate_averaged, calibrate_comp
 from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import (
+    common_pooling,
     evaluate_run,
     figures,
-    run_pooling,
     run_predictions,
     run_table,
     tracks,
@@ -205,12 +205,14 @@ def _ensembles(
     made: dict[str, Entry] = {}
     for title, members in groups.items():
         facts = [entries[member][1] for member in members]
+        poolings = [_pooling(f) for f in facts]
+        averaged = average_predictions([entries[m][0] for m in members], classes, poolings)
         made[title] = (
-            average_predictions(
-                [entries[member][0] for member in members], classes, [_pooling(f) for f in facts]
-            ),
+            averaged,
             {
                 **facts[0],
+                # Where they had no windows in common, it is tracks that were averaged.
+                "pooling": poolings[0] if len(averaged) > averaged["path"].nunique() else MEAN,
                 "network": None,
                 "experiment": None,
                 "members": members,
@@ -255,7 +257,7 @@ def _model_facts(members: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
         "kind": "network",
         "network": experiment["network"],
         "experiment": experiment,
-        "pooling": run_pooling(run),
+        "pooling": common_pooling([run for run, _ in members]),
         "data": about["data"]["name"],
         "seeds": sorted({a["seed"] for _, a in members}),
         "precision": about["precision"],

@@ -209,8 +209,8 @@ def _check_ranges(experiment: Experiment) -> None:
             raise ConfigError(f"{key} must be at least 0 and under 1, not {share}")
     if experiment.labels == "genres" and experiment.evaluation.pooling != "mean":
         raise ConfigError(
-            "evaluation.pooling=geometric is for one genre a clip: probabilities of several do not "
-            "sum to 1"
+            "evaluation.pooling=geometric is for one genre a clip, for probabilities of several do "
+            "not sum to 1: use evaluation.pooling=mean"
         )
     if experiment.labels == "genres" and training.sampling != "natural":
         raise ConfigError(

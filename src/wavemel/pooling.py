@@ -18,7 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 MEAN, GEOMETRIC = "mean", "geometric"
 POOLINGS = (MEAN, GEOMETRIC)
 
-#: What stands for a probability that was rounded to 0, or one window could forbid every genre.
+#: What stands for a probability that was rounded to 0, so that its logarithm is finite.
 LEAST = float(np.finfo(np.float64).tiny)
 
 
@@ -96,8 +96,9 @@ def sway(answer: FloatArray, how: str = MEAN) -> FloatArray:
 def typical_variation(tracks: Iterable[FloatArray], how: str = MEAN) -> float | None:
     """Return how much the windows of a track vary, typically, in units of `sway`.
 
-    By it a classifier knows how many windows of a new track to read. None where no track has
-    two windows, or nothing varies.
+    By it a classifier knows how many windows of a new track to read. Windows of clips of half a
+    minute vary less than those of whole tracks do. None where no track has two windows, or
+    nothing varies.
 
     Parameters
     ----------

@@ -54,6 +54,16 @@ def test_attribution_lies_where_the_network_listens(kind: str, sound: Path) -> N
     assert best["low_hz"] <= HEARD <= best["high_hz"]
 
 
+def test_the_answer_pools_windows_as_the_model_does(sound: Path, tmp_path: Path) -> None:
+    save_run(tmp_path / "run", NETWORKS["mel"], pooling="geometric")
+    explanation = explain_track(load_checkpoint(tmp_path / "run"), sound, Question())
+    each = np.stack([w.probabilities for w in explanation.windows])
+    assert len(each) > 2
+    roots = each.prod(axis=0) ** (1 / len(each))
+    assert explanation.probabilities == pytest.approx(roots / roots.sum())
+    assert explanation.probabilities != pytest.approx(each.mean(axis=0), abs=1e-3)
+
+
 @pytest.mark.parametrize("kind", ["mel", "wave", "both"])
 def test_integrated_gradients_are_complete(kind: str, sound: Path) -> None:
     known = checkpoint(kind)

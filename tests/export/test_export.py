@@ -120,6 +120,12 @@ def test_known_by_name_and_kept_unless_told(
     assert again.id == made.bundle.description.id  # the same weights
     softer = export(run, Options(name="mine", temperature=2, replace=True)).bundle.description
     assert softer.id != again.id  # the same weights, and other answers
+    # How much is read decides too, and is measured last.
+    data = str(tmp_path.parent / "spread-data")
+    write_tone(Path(data) / "jazz" / "1.wav", 1, 4.0)
+    measured = export(run, Options(name="mine", data=data, replace=True)).bundle.description
+    assert measured.window_variation != again.window_variation
+    assert measured.id != again.id
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]  # nothing half-written
 
 
@@ -226,7 +232,10 @@ def test_a_runs_pooling_goes_with_the_model(tmp_path: Path) -> None:
     save_run(tmp_path / "run", NETWORK, pooling="geometric")
     made = export(tmp_path / "run", Options(name="m"), tmp_path / "m")
     assert made.bundle.description.pooling == "geometric"
-    assert "the geometric mean of several such windows" in (tmp_path / "m/README.md").read_text()
+    assert (
+        "the geometric mean (scaled to sum to 1) of several such windows"
+        in (tmp_path / "m/README.md").read_text()
+    )
     fitted = tmp_path / "calibration.json"
     fitted.write_text('{"temperature": 2}')
     with pytest.raises(ModelError, match="pooled by 'mean', the model pools them by 'geometric'"):

@@ -131,7 +131,7 @@ def test_an_ensemble_answers_the_mean_of_its_members(
     assert np.abs(each[0] - each[1]).max() > 0.05  # the members do differ
     d = made.bundle.description
     assert [m["network"] for m in d.about["members"]] == [n.replace("wide", "mel") for n in members]
-    assert len({m["id"] for m in d.about["members"]} | {d.id}) == len(members) + 1
+    assert len({m["weights"] for m in d.about["members"]} | {d.id}) == len(members) + 1
 
 
 def test_an_ensembles_weights_come_back(shipped: Path) -> None:

@@ -1,6 +1,9 @@
 """A stream that goes on."""
 
 import itertools
+import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,6 +45,25 @@ def test_a_result_is_the_mean_over_the_last_windows(
         last = by_genre[max(0, i - 4) : i + 1]
         for g in result.genres:
             assert g.probability == pytest.approx(np.mean([w[g.genre] for w in last]), abs=1e-9)
+
+
+def test_the_last_windows_are_pooled_as_the_model_says(
+    model: Path, song: np.ndarray, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "geometric"))
+    about = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(about | {"pooling": "geometric"}))
+    live = Live(Classifier(folder).network, RATE, every=1, over=1)
+    _, second = list(live.feed(song[: 2 * RATE].copy()))
+    first, last = (
+        {g.genre: g.probability for g in r.window}
+        for r in Live(Classifier(folder).network, RATE, every=1, over=0).feed(
+            song[: 2 * RATE].copy()
+        )
+    )
+    roots = {genre: np.sqrt(first[genre] * last[genre]) for genre in first}
+    for g in second.genres:
+        assert g.probability == pytest.approx(roots[g.genre] / sum(roots.values()))
 
 
 def test_silence_starts_afresh(classifier: Classifier, song: np.ndarray) -> None:

@@ -136,8 +136,12 @@ def _print(what: str, found: dict[str, Any]) -> None:
         )
     held = found["held_out"]
     if held is not None and held["share_right"] is not None:
+        promises = held.get("promised")
+        kind = (
+            f" ({sum(promises)} of {len(promises)} thresholds with a promise)" if promises else ""
+        )
         typer.echo(
-            f"on tracks that did not choose it: {percent(held['coverage'])} answered, "
+            f"on tracks that did not choose it{kind}: {percent(held['coverage'])} answered, "
             f"{percent(held['share_right'])} of these rightly"
         )
 

@@ -40,7 +40,7 @@ def evaluate(
     """Print a run's figures on its test split, each with its 95 % interval.
 
     They are computed once and kept in the run folder. "clip" is the stretch of
-    each clip that training hears, "track" the mean over windows of the whole file.
+    each clip that training hears, "track" all windows of the whole file together.
     """
     o.need_training()
     import json

@@ -61,7 +61,8 @@ def calibrate_folds(
         ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
         see `coverage_curve`, after; ``unsure``: the threshold, chosen on the
         tracks of ``after``, as `Threshold.as_dict`; ``held_out``: what
-        thresholds that were chosen without a fold do on it, or None;
+        thresholds that were chosen without a fold do on it, or None, and which of them
+        ``promised``;
         ``window_variation``: see there.
 
     Raises
@@ -78,14 +79,15 @@ def calibrate_folds(
     repeats = _repeats(after)
     chosen = choose_threshold(after.truth, after.probabilities, precision, confidence, repeats)
     folds = [fold for _, fold in members]
-    held = [0, 0]
+    held, promises = [0, 0], []
     for fold in dict.fromkeys(folds):
         others = _joined([p for p, f in zip(parts, folds, strict=True) if f != fold])
-        below = choose_threshold(
+        without = choose_threshold(
             others.truth, others.probabilities, precision, confidence, _repeats(others)
-        ).below
+        )
+        promises.append(without.promised)
         for part in (p for p, f in zip(parts, folds, strict=True) if f == fold):
-            said, right = answered(part.truth, part.probabilities, below)
+            said, right = answered(part.truth, part.probabilities, without.below)
             held[0] += said
             held[1] += right
     return {
@@ -100,7 +102,7 @@ def calibrate_folds(
         "after": figures_of(after),
         "curve": coverage_curve(after.truth, after.probabilities),
         "unsure": chosen.as_dict(),
-        "held_out": _answers(held[0], held[1], len(after.truth)),
+        "held_out": _answers(held[0], held[1], len(after.truth)) | {"promised": promises},
         "window_variation": window_variation([table for table, _ in scaled], classes, pooling),
     }
 

@@ -16,7 +16,7 @@ import pandas as pd
 from wavemel.checkpoint import read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
-from wavemel.evaluation.runs import evaluate_run, run_pooling, run_predictions, run_table
+from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, run_table
 from wavemel.evaluation.seeds import average_predictions
 
 FORMAT = 1
@@ -41,7 +41,7 @@ def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, An
         )
     validation = _predictions(run, "validation", device)
     test = _predictions(run, "test", device) if "test" in splits else None
-    return calibrate_split(validation, test, classes, pooling=run_pooling(run), **how)
+    return calibrate_split(validation, test, classes, pooling=common_pooling([run]), **how)
 
 
 def calibrate_cross_validation(
@@ -64,7 +64,7 @@ def calibrate_cross_validation(
     DataError
         Runs of other classes, or as `calibrate_folds`.
     """
-    classes, pooling = _classes(runs), run_pooling(runs[0])
+    classes, pooling = _classes(runs), common_pooling(runs)
     tables = [_predictions(run, "test", device) for run in runs]
     members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]
     by_fold: dict[Hashable, list[pd.DataFrame]] = defaultdict(list)
@@ -123,7 +123,7 @@ def calibrate_averaged(
         ]
         return average_predictions(pooled, classes, poolings)
 
-    poolings = [run_pooling(runs[0]) for runs in members]
+    poolings = [common_pooling(runs) for runs in members]
     # Where they differ, the answers are by track already.
     pooling = poolings[0]
     if len(first) > 1:
@@ -162,8 +162,6 @@ def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
                 f"{run} is of {about['name']!r}, {runs[0]} of {abouts[0]['name']!r}: several runs "
                 "must be folds or seeds of one network"
             )
-        if run_pooling(run) != run_pooling(runs[0]):
-            raise DataError(f"{run} pools a track's windows in another way than {runs[0]}")
     return tuple(abouts[0]["classes"])
 
 

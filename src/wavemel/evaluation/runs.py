@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -177,10 +178,20 @@ def run_predictions(folder: Path, split: str = "test") -> pd.DataFrame:
     return load_predictions(folder / f"predictions-{split}.csv", tuple(about["classes"]))
 
 
-def run_pooling(folder: Path) -> str:
-    """Return how a run's windows become a track."""
+def common_pooling(folders: Sequence[Path]) -> str:
+    """Return how the windows of runs become a track; raise DataError where they do not agree."""
     # Runs of earlier versions do not say.
-    return str(read_experiment(folder).get("evaluation", {}).get("pooling", MEAN))
+    found = [
+        str(read_experiment(folder).get("evaluation", {}).get("pooling", MEAN))
+        for folder in folders
+    ]
+    for folder, pooling in zip(folders, found, strict=True):
+        if pooling != found[0]:
+            raise DataError(
+                f"{folder} pools a track's windows by {pooling!r}, {folders[0]} by {found[0]!r}: "
+                "evaluation.pooling must be the same"
+            )
+    return found[0]
 
 
 def run_table(folder: Path) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 from wavemel.checkpoint import read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.metrics import confusion_matrix
-from wavemel.evaluation.runs import evaluate_run, run_pooling, run_predictions, tracks
+from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, tracks
 from wavemel.explain.numbers import plain_path
 from wavemel.whole import new_file
 
@@ -123,7 +123,7 @@ def find_confusions(
                 )
             owners[path] = run
         parts.append(table)
-    pooling = run_pooling(runs[0])
+    pooling = common_pooling(runs)
     found = tracks(pd.concat(parts, ignore_index=True), classes, "track", pooling)
     answers = found.probabilities.argmax(1)
     wrong = np.flatnonzero(answers != found.truth)

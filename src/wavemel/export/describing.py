@@ -7,24 +7,23 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from wavemel.checkpoint import Checkpoint
 from wavemel.export.evidence import calibration_in_brief, calibration_of, evaluation_of
 from wavemel.export.options import Options
 from wavemel.export.weights import about_training
 from wavemel.inference.bundle import ModelDescription
 from wavemel.inference.frontend import MelSettings
+from wavemel.networks.model import GenreModel
 
 
 def describe(
     checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any], dynamic: bool
 ) -> ModelDescription:
-    """Return a model's description; the checksums are still to come."""
+    """Return a model's description; its id and the checksums are still to come."""
     experiment, front_end = checkpoint.experiment, checkpoint.model.front_end
     beside = options.front_end == "beside"
     mel = front_end.logmel.config if front_end.logmel is not None else experiment.mel
-    made = ModelDescription(
+    return ModelDescription(
         name=options.name,
         id="",
         classes=checkpoint.classes,
@@ -45,18 +44,41 @@ def describe(
         ),
         about=_about(checkpoint, options, calibrated),
     )
-    # What decides an answer besides the weights: the same name and id never answer in two ways.
-    deciding = (made.overlap, made.pooling, made.temperature, made.unsure_below)
-    return dataclasses.replace(made, id=_short_hash(checkpoint.model, repr(deciding)))
 
 
-def _short_hash(model: nn.Module, more: str = "") -> str:
-    """Return a short hash of a model's weights and of a text."""
-    digest = hashlib.sha256(more.encode())
+def fingerprint(model: GenreModel) -> str:
+    """Return a hash of a model's weights, and of what they hear."""
+    digest = hashlib.sha256()
+    if model.front_end.logmel is not None:
+        digest.update(repr(dataclasses.asdict(model.front_end.logmel.config)).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:8]
+    return digest.hexdigest()
+
+
+def identified(made: ModelDescription, weights: str) -> ModelDescription:
+    """Return a description with the id of all that decides answers: no id ever answers in two ways.
+
+    Parameters
+    ----------
+    made : the description, complete but for its id and checksums.
+    weights : the `fingerprint` of the model.
+    """
+    deciding = (
+        weights,
+        made.classes,
+        made.rate,
+        made.seconds,
+        made.overlap,
+        made.pooling,
+        made.temperature,
+        made.unsure_below,
+        made.window_variation,
+    )
+    short = hashlib.sha256(repr(deciding).encode()).hexdigest()[:8]
+    whole = made.precision == "float32"
+    return dataclasses.replace(made, id=short if whole else f"{short}-{made.precision}")
 
 
 def calibration(file: Path | None, run: Path | None) -> dict[str, Any]:
@@ -90,7 +112,7 @@ def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any])
     if checkpoint.members:
         about["members"] = [
             {
-                "id": _short_hash(member.model),
+                "weights": fingerprint(member.model)[:8],
                 "network": member.experiment.network["name"],
                 "experiment": member.experiment.name,
                 "seed": member.experiment.seed,

@@ -15,7 +15,7 @@ import torch
 
 from wavemel.checkpoint import Checkpoint, join, load_checkpoint
 from wavemel.errors import DataError, ModelError
-from wavemel.export.describing import calibration, describe
+from wavemel.export.describing import calibration, describe, fingerprint, identified
 from wavemel.export.graph import quantise, takes_any_length, write_graph
 from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen
 from wavemel.export.options import Options
@@ -98,7 +98,8 @@ def export(
         samples = checkpoint.experiment.audio.samples
         dynamic = takes_any_length(model, samples)
         write_graph(model, tuple(inputs), samples, dynamic, part / "model.onnx")
-        description = describe(checkpoint, options, calibrated, dynamic)
+        weights = fingerprint(model)
+        description = identified(describe(checkpoint, options, calibrated, dynamic), weights)
         if rounding is not None:
             save_weights(part / "model.safetensors", checkpoint)
             about = {**description.about, "float16": {"difference": rounding}}
@@ -111,7 +112,7 @@ def export(
                 f"the exported model differs from torch's by {difference:.1e}, more than "
                 f"{PARITY:.0e}: this network cannot be exported faithfully"
             )
-        loss = _measure(part, description, clips, options.int8) if clips else None
+        loss = _measure(part, description, weights, clips, options.int8) if clips else None
         (part / "README.md").write_text(model_card(read_bundle(part).description), "utf-8")
     return Exported(read_bundle(folder), folder, difference, loss, rounding)
 
@@ -125,12 +126,14 @@ def _load(paths: list[Path]) -> Checkpoint:
     return join(loaded) if len(loaded) > 1 else loaded[0]
 
 
-def _measure(part: Path, model: ModelDescription, clips: Clips, int8: bool) -> Loss | None:
+def _measure(
+    part: Path, model: ModelDescription, weights: str, clips: Clips, int8: bool
+) -> Loss | None:
     """Write down how the model's windows vary; round it to int8 if asked for, and return the loss."""
     networks = [Windows2Probabilities(read_bundle(part))]
     if int8:
         quantise(part / "model.onnx")
-        model = dataclasses.replace(model, precision="int8", id=f"{model.id}-int8")
+        model = dataclasses.replace(model, precision="int8")
         _write(part, model)
         networks.append(Windows2Probabilities(read_bundle(part)))
     answers = listen(clips, networks)
@@ -142,7 +145,7 @@ def _measure(part: Path, model: ModelDescription, clips: Clips, int8: bool) -> L
         loss = int8_loss(answers, model.classes, model.pooling)
         about = {**model.about, "int8": dataclasses.asdict(loss)}
         model = dataclasses.replace(model, about=about)
-    _write(part, model)
+    _write(part, identified(model, weights))
     return loss
 
 

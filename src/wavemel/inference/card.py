@@ -43,7 +43,7 @@ Not meant for: judging people or their work, or deciding alone what is published
 
 
 def _intended_use(model: ModelDescription) -> str:
-    pooled = "geometric mean" if model.pooling == GEOMETRIC else "mean"
+    pooled = "geometric mean (scaled to sum to 1)" if model.pooling == GEOMETRIC else "mean"
     return _USE.format(count=len(model.classes), seconds=model.seconds, pooled=pooled)
 
 
@@ -146,9 +146,15 @@ def _training(model: ModelDescription) -> str:
             f"An ensemble of {len(members)} networks: its probabilities are the mean of theirs, "
             "in one graph.\n\n"
         )
-        columns = ("id", "network", "experiment", "seed", "validation top-1")
+        columns = ("weights", "network", "experiment", "seed", "validation top-1")
         told = [
-            (m["id"], m["network"], m["experiment"], m["seed"], _number(m.get("validation_top1")))
+            (
+                m["weights"],
+                m["network"],
+                m["experiment"],
+                m["seed"],
+                _number(m.get("validation_top1")),
+            )
             for m in members
         ]
         return head + _table(columns, told)
