@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import sys
 
+from wavemel.errors import ConfigError
+
 # From glibc's malloc.h.
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -27,6 +29,18 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     return bool(mallopt(_M_MMAP_THRESHOLD, _LARGE)) and bool(mallopt(_M_TRIM_THRESHOLD, _LARGE))
+
+
+def check_device(name: str) -> None:
+    """Raise ConfigError where torch knows no device of this name, or this machine has none."""
+    import torch
+
+    try:
+        # The least that can be computed there: a driver may be missing, or the second of one GPU.
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = " ".join(str(error).split("\n")[0].split())[:120]
+        raise ConfigError(f"the device {name!r} cannot be used: {reason}") from error
 
 
 def resolve_precision(precision: str, device: str) -> str:

@@ -26,13 +26,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def run(environment: dict[str, str], tmp_path: Path) -> Run:
     """Run the program as a user does; the current folder is the test's."""
 
-    def call(*words: object, stdin: bytes = b"", **changed: str) -> Ran:
+    def call(*words: object, stdin: bytes = b"", cwd: Path = tmp_path, **changed: str) -> Ran:
         command = [sys.executable, "-m", "wavemel", *(os.fspath(w) if isinstance(w, Path) else w for w in words)]  # fmt: skip
         done = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
-            cwd=tmp_path,
+            cwd=cwd,
             env={**environment, **changed},
             check=False,
         )

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 from tones import write_tone
-from typed import paths_in, wait_for
+from typed import Run, paths_in, wait_for
+
+from wavemel.library.done import Done, Taken
+from wavemel.library.outfile import store_path
+from wavemel.library.store import Store
+from wavemel.outputs.rows import error_row
+from wavemel.tagging.verdicts import read_results
 
 
 def library(folder: Path, count: int) -> list[str]:
@@ -94,3 +100,63 @@ def test_ctrl_c_keeps_what_was_done(environment: dict[str, str], tmp_path: Path)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert out.read_text().endswith("\n")
+
+
+def test_paths_are_counted_from_one_folder(run: Run, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_tone(tmp_path / name / "x.wav", len(name), 1.2)
+    out = tmp_path / "out.jsonl"
+    assert run("classify", "x.wav", "--out", str(out), cwd=tmp_path / "a").code == 0
+    other = run("classify", "x.wav", "--out", str(out), cwd=tmp_path / "b")
+    assert (other.code, "counted from" in other.err) == (2, True)
+    # By its full name a file can join them from anywhere.
+    assert (
+        run("classify", str(tmp_path / "b/x.wav"), "--out", str(out), cwd=tmp_path / "b").code == 0
+    )
+    assert paths_in(out) == [str(tmp_path / "b" / "x.wav"), "x.wav"]
+    # Whoever reads the results elsewhere gets the file that was meant.
+    chdir = os.getcwd()
+    assert {v.path for v in read_results(out)} == {
+        os.path.join(tmp_path, "a", "x.wav"), str(tmp_path / "b" / "x.wav")
+    }  # fmt: skip
+    assert os.getcwd() == chdir
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links and pipes")
+def test_links_are_followed_and_pipes_refused(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "x.wav", 0, 1.2)
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "out.csv"
+    link.symlink_to(tmp_path / "real" / "results.csv")
+    assert run("classify", "x.wav", "--out", "out.csv").code == 0
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "results.csv").read_text().startswith("path,")
+    assert run("classify", "x.wav", "--out", "out.csv").code == 0  # and continues there
+    os.mkfifo(tmp_path / "pipe.csv")
+    ran = run("classify", "x.wav", "--out", "pipe.csv")
+    assert (ran.code, "is no file: redirect" in ran.err) == (2, True)
+    assert (tmp_path / "pipe.csv").is_fifo()
+
+
+def test_what_a_killed_process_was_writing_is_swept(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "x.wav", 0, 1.2)
+    (tmp_path / ".out.csv.ab12_xyz").write_text("half")
+    (tmp_path / ".out.csv.mine.txt").write_text("not ours")
+    assert run("classify", "x.wav", "--out", "out.csv").code == 0
+    assert sorted(p.name for p in tmp_path.glob(".out.csv*")) == [".out.csv.mine.txt"]
+
+
+def test_a_folder_that_can_be_read_again_has_no_row_left(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "music" / "x.wav", 0, 1.2)
+    out = tmp_path / "out.jsonl"
+    store = Store(store_path(out), None)
+    try:
+        folder = str(tmp_path / "music")
+        assert store.take(folder) is Taken.YOURS
+        with store.transaction():
+            store.finish(Done(folder, error_row(folder, "permission", "cannot be read", "m")))
+        store.retire()
+        assert store.count() == 0
+        assert store.note("stale") == "yes"
+    finally:
+        store.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from tiny_model import RATE, sounds
 from typed import Run
 
@@ -28,6 +29,21 @@ def test_listen_to_a_stream(run: Run) -> None:
     assert (nothing.code, "holds no samples" in nothing.err) == (2, True)
     wrong = run("listen", "--samples", "s16be", stdin=b"")
     assert (wrong.code, "did you mean" in wrong.err) == (2, True)
+
+
+def test_what_cannot_be_listened_to(run: Run, tmp_path: Path) -> None:
+    music = sounds(1, 2.0, 16_000)[0]
+    file = tmp_path / "song.wav"
+    soundfile.write(file, music, 16_000)
+    for words, said in (
+        ((), "a WAV file, and listen takes raw PCM"),
+        (("--over", "inf"), "over must be 0 seconds or more"),
+        (("--over", "-3"), "over must be 0 seconds or more, not -3"),
+        (("--every", "inf"), "must be positive"),
+        (("--device", "3"), "--device is for --microphone"),
+    ):
+        ran = run("listen", *words, stdin=file.read_bytes())
+        assert (ran.code, said in ran.err, ran.err.count("\n")) == (2, True, 1), ran.err
 
 
 def test_listen_to_a_microphone(

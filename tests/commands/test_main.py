@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tones import write_tone
 
 import wavemel
 
@@ -64,3 +65,55 @@ def test_ctrl_c_keeps_what_was_finished_and_says_so(tmp_path: Path) -> None:
     resumed = run("train", "demo/mel", *data, *small, "--to", str(folder), "--resume",
                   "--set", f"training.epochs={len((folder / 'metrics.csv').read_text().splitlines())}")  # fmt: skip
     assert resumed.returncode == 0, resumed.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell")
+@pytest.mark.parametrize(
+    ("redirected", "code"), [("<&-", 2), (">&-", 0), ("2>&-", 0), (">&- 2>&-", 0)]
+)
+def test_closed_streams_are_no_crash(
+    redirected: str, code: int, environment: dict[str, str], tmp_path: Path
+) -> None:
+    song = write_tone(tmp_path / "song.wav", 0)
+    words = "" if "<" in redirected else str(song)
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m wavemel classify {words} {redirected}"],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert b"Traceback" not in done.stderr
+    if code:
+        assert b"list of paths on standard input is empty" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("classify", "song.wav", "--out", "o" * 300 + ".csv"),
+        ("classify", "song.wav", "--model", "m" * 300),
+        ("classify", "song.wav", "--seconds", "inf"),
+        ("explain", "song.wav", "--limit", "inf"),
+        ("explain", "song.wav", "--device", "nonsense"),
+        ("explain", "song.wav", "--to", "song.wav"),
+    ],
+)
+def test_what_no_path_or_number_can_be_is_one_sentence(
+    words: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_tone(tmp_path / "song.wav", 0)
+    # The model that ships: the tiny one has no weights for torch.
+    env = {k: v for k, v in environment.items() if not k.startswith("WAVEMEL_MODEL")}
+    done = subprocess.run(
+        [sys.executable, "-m", "wavemel", *words],
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    told = [line for line in done.stderr.splitlines() if line.startswith("wavemel:")]
+    assert len(told) == 1
+    assert "Traceback" not in done.stderr

@@ -17,7 +17,7 @@ from tiny_model import CLASSES, RATE, sounds
 
 import wavemel
 from wavemel.audio.resample import resample
-from wavemel.errors import AudioError
+from wavemel.errors import AudioError, ModelError
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.file import File2Result
 from wavemel.inference.reading import Reading
@@ -196,12 +196,37 @@ def _stream(track: np.ndarray):
     return ArrayStream(track, RATE)
 
 
-@pytest.mark.parametrize("level", [0.0, 0.3], ids=["digital silence", "constant offset"])
-def test_silence_has_no_genre_and_says_so(classifier: Classifier, level: float) -> None:
+@pytest.mark.parametrize(("level", "said"), [(0.0, "digital silence"), (0.3, "a constant of 0.3")])
+def test_silence_has_no_genre_and_says_so(classifier: Classifier, level: float, said: str) -> None:
     result = classifier.classify(np.full(20 * RATE, level, np.float32), RATE)
     assert result.genres == ()
     assert (result.genre, result.probability, result.unsure) == (None, None, True)
-    assert result.notes == ("silent (digital silence): there is nothing to classify",)
+    assert result.notes == (f"silent ({said}): there is nothing to classify",)
+
+
+def test_channels_that_cancel_out_are_no_silence(
+    classifier: Classifier, song: np.ndarray, tmp_path: Path
+) -> None:
+    file = tmp_path / "opposed.wav"
+    soundfile.write(file, np.stack([song, -song], axis=1), RATE, subtype="FLOAT")
+    result = classifier.classify(file)
+    assert result.genres == ()
+    assert result.notes == (
+        "silent (its 2 channels cancel each other out): there is nothing to classify",
+    )
+
+
+def test_what_the_model_was_not_taught_is_unsure(classifier: Classifier, song: np.ndarray) -> None:
+    sure = classifier.classify(song, RATE, min_confidence=0.0)
+    assert not sure.unsure
+    low = classifier.classify(song[::2], RATE // 2, min_confidence=0.0)
+    assert low.unsure
+    assert low.notes == (f"recorded at {RATE // 2} Hz: without what the model hears above 2000 Hz",)
+    nearly = classifier.classify(resample(song, RATE, 6000), 6000, min_confidence=0.0)
+    assert not nearly.unsure
+    assert "recorded at 6000 Hz" in nearly.notes[0]
+    # Mostly padding. (The model's windows last a second, so one of less is too short anyway.)
+    assert classifier.classify(song[: RATE // 2], RATE, min_confidence=0.0).unsure
 
 
 def test_silent_stretches_have_no_vote(classifier: Classifier, song: np.ndarray) -> None:
@@ -263,6 +288,21 @@ def test_impossible_calls(classifier: Classifier, wav: Path, song: np.ndarray) -
         classifier.classify(wav, whole=True, seconds=3)
     with pytest.raises(AudioError, match="does not exist"):
         classifier.classify(wav.parent / "none.wav")
+    with pytest.raises(ValueError, match="nothing to classify"):
+        classifier.classify(None)
+    with pytest.raises(ValueError, match="mode 'rb'"), wav.open(encoding="latin-1") as text:
+        classifier.classify(text)
+    with pytest.raises(ValueError, match="not '8000'"):
+        classifier.classify(song, "8000")
+    with pytest.raises(ValueError, match="do not say what full scale is"):
+        classifier.classify((song * 32767).astype(np.int64), RATE)
+    for seconds in (0.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="positive number"):
+            classifier.classify(wav, seconds=seconds)
+    with pytest.raises(ModelError, match="name is empty"):
+        wavemel.load("").classify(wav)
+    listed = classifier.classify(song[:RATE].tolist(), RATE)
+    assert listed.genres == classifier.classify(song[:RATE], RATE).genres
 
 
 def test_load_is_lazy_and_finds_the_model(model: Path, wav: Path) -> None:

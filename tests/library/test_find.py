@@ -123,4 +123,5 @@ def test_lists() -> None:
         os.fsdecode(b"c\xff.mp3"),
     ]
     assert read_list(b"a\nb.mp3\0c.mp3\0") == ["a\nb.mp3", "c.mp3"]
+    assert read_list(b"\xef\xbb\xbfa.mp3\r\nb.mp3\r\n") == ["a.mp3", "b.mp3"]
     assert read_list(b"\n\n") == []

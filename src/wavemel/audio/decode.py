@@ -15,7 +15,7 @@ import soundfile
 from wavemel.audio import libav, locate
 from wavemel.audio.mix import gather
 from wavemel.audio.sndfile import SndfileStream
-from wavemel.audio.sniff import REFUSED, sniff
+from wavemel.audio.sniff import HEAD, refused, sniff
 from wavemel.errors import AudioError
 
 Source = str | PathLike[str] | BinaryIO | bytes
@@ -94,11 +94,12 @@ def open_stream(source: Source) -> Iterator[Stream]:
     else:
         handle = locate.spool(source)
     with handle:
-        head = handle.read(64)
+        head = handle.read(HEAD)
         if not head:
             raise AudioError(name, "empty", "is empty (0 bytes)")
-        if head.startswith(REFUSED):
-            raise AudioError(name, "not-audio", "is a MIDI sample dump, which is not read")
+        what = refused(head)
+        if what is not None:
+            raise AudioError(name, "not-audio", f"is {what}")
         stream = _decoder(handle, head, name)
         try:
             if not RATES[0] <= stream.rate <= RATES[1] or stream.channels < 1:

@@ -20,6 +20,9 @@ BLOCK = 1 << 18
 _VALUES = 2 * BLOCK
 #: After damage, what is left of a block is read in pieces of this size.
 _PIECE = 1 << 10
+#: Sizes from here on stand in the headers of WAVs whose writer did not know the size.
+_STREAMED = 0x7FFF0000
+_LARGEST_PAGE = 65307  # of Ogg, bytes
 #: Unread MP3 frames behind the announced end that are too many to be padding or tags.
 _TAIL = 1 << 14
 
@@ -76,15 +79,34 @@ class SndfileStream:
 
     def __init__(self, handle: BinaryIO) -> None:
         self._handle = handle
+        # Before libsndfile has the descriptor: its position is that of the handle.
+        self._uncut = not _is_cut(handle)
         self._file = self._open()
         self.rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.announced: int = self._file.frames
         # MP3 comes in WAV too.
         self._is_mp3 = self._file.subtype.startswith("MPEG_LAYER")
-        self.complete = True
-        self.replaced = 0
         self._position = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget what reading has found amiss so far."""
+        self.complete, self.replaced = self._uncut, 0
+
+    def cancels(self) -> bool:
+        """Return whether there is sound that the mean over channels leaves nothing of.
+
+        Looks at the beginning, and is left there.
+        """
+        if self.channels < 2:
+            return False
+        self.seek(0)
+        with quiet():
+            block = self._file.read(_VALUES // self.channels, dtype="float32", always_2d=True)
+        self.seek(0)
+        loudest = np.abs(block).max(initial=0)
+        return bool(loudest > 1e-3 and np.abs(block.mean(axis=1)).max() < 1e-2 * loudest)
 
     def _open(self) -> soundfile.SoundFile:
         self._handle.seek(0)
@@ -248,6 +270,24 @@ class SndfileStream:
                 while view:
                     view = view[os.write(sink, view) :]
         os.close(sink)
+
+
+def _is_cut(handle: BinaryIO) -> bool:
+    """Return whether a WAV or Ogg file ends before its end: libsndfile reads what is there, silently."""
+    size = handle.seek(0, os.SEEK_END)
+    handle.seek(0)
+    head = handle.read(12)
+    if head.startswith(b"RIFF") and head[8:] == b"WAVE":
+        announced = int.from_bytes(head[4:8], "little")
+        # Programs that write to a pipe announce nothing, or as much as can be.
+        return size < announced + 8 and announced < _STREAMED
+    if head.startswith(b"OggS"):
+        handle.seek(max(0, size - _LARGEST_PAGE))
+        end = handle.read(_LARGEST_PAGE)
+        last = end.rfind(b"OggS")
+        # Bit 2 of a page's flags: it is the last one of its stream.
+        return last < 0 or not end[last + 5 : last + 6] or not end[last + 5] & 4
+    return False
 
 
 def _without_count(head: bytes) -> bytes:

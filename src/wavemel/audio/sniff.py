@@ -16,9 +16,25 @@ _SNDFILE = (
     (0, b"caff", "CAF"),
     (0, b"ID3", "MP3"),
 )
-#: Formats that libsndfile reads and no music comes in: of a MIDI sample dump it prints every
-#: damaged byte to standard output, where the results go.
-REFUSED = (b"\xf0\x7e",)
+#: What libsndfile would read, or look for music in, and is no audio file. Of a MIDI sample dump it
+#: prints every damaged byte to standard output, where the results go; in archives it finds the
+#: frames of MP3s, and would take one for a song.
+_REFUSED = (
+    (0, b"\xf0\x7e", "a MIDI sample dump, which is not read"),
+    (0, b"PK\x03\x04", "a ZIP archive: name what is in it, as in music.zip!/song.mp3"),
+    (0, b"PK\x05\x06", "an empty ZIP archive"),
+    (257, b"ustar", "a tar archive: unpack it first"),
+    (0, b"\x1f\x8b", "compressed (gzip): unpack it first"),
+    (0, b"BZh", "compressed (bzip2): unpack it first"),
+    (0, b"\xfd7zXZ\0", "compressed (xz): unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "compressed (Zstandard): unpack it first"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
+    (0, b"Rar!", "a RAR archive: unpack it first"),
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"SQLite format 3\0", "a database"),
+)
+#: Bytes of a file's beginning that `sniff` and `refused` look at.
+HEAD = 512
 #: Formats that only PyAV (the extra ``av``) reads.
 _LIBAV = (
     (4, b"ftyp", "MP4/M4A"),
@@ -36,6 +52,14 @@ _LIBAV = (
     (0, b"FLV", "FLV"),
     (8, b"AVI ", "AVI"),
 )
+
+
+def refused(head: bytes) -> str | None:
+    """Return what a file is that is no audio, by its first `HEAD` bytes, where that is known."""
+    for offset, magic, what in _REFUSED:
+        if head.startswith(magic, offset):
+            return what
+    return None
 
 
 def sniff(head: bytes) -> tuple[str | None, bool]:

@@ -132,14 +132,17 @@ def _keep(
 ) -> int:
     """Keep results in a file and its store; return the exit code."""
     from wavemel.library.library import Library
-    from wavemel.library.outfile import OutFile, store_path
+    from wavemel.library.outfile import OutFile, regular, store_path
     from wavemel.library.store import Store
 
+    out = regular(out)
     file = OutFile(out, output, layout)
     library = Library(job, bundle.description, workers)
     tally = _Tally(job.reading)
     store = Store(store_path(out), shared_settings(bundle, job))
     try:
+        if any(not os.path.isabs(found.path) for found in files):
+            store.keep_folder(os.getcwd())
         file.begin(store)
         with _bar(len(files)) as bar:
 
@@ -237,6 +240,7 @@ def _standard_input(bundle: Bundle, job: Job, output: Output, layout: Layout) ->
     from wavemel.errors import AudioError
     from wavemel.inference.file import File2Result
     from wavemel.inference.probabilities import Windows2Probabilities
+    from wavemel.library.done import Done
     from wavemel.outputs.rows import error_row, result_row
 
     ask = File2Result(Windows2Probabilities(bundle), job.reading, job.min_confidence)
@@ -249,7 +253,9 @@ def _standard_input(bundle: Bundle, job: Job, output: Output, layout: Layout) ->
     writer.write(row)
     writer.close()
     sink.flush()
-    return int(row["error"] is not None)
+    tally = _Tally(job.reading)
+    tally.add(Done("-", row))
+    return tally.end(files=1)
 
 
 def standard_output() -> BinaryIO:

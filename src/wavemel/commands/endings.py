@@ -20,6 +20,7 @@ INTERRUPTED = 130
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """Turn what a user can cause into one sentence and an exit code."""
+    _open_closed_streams()
     try:
         yield
     except WavemelError as error:
@@ -43,7 +44,18 @@ def one_sentence() -> Iterator[None]:
             )
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
+        if error.filename is not None and error.strerror:
+            # A file where a folder should be, a name that is too long: all that a path can be.
+            _fail(f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}")
         raise
+
+
+def _open_closed_streams() -> None:
+    """Give streams that the caller has closed (``<&-``) to nowhere: Python has None for them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # In this order each takes the number that is its own.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _fail(sentence: str) -> None:

@@ -64,6 +64,8 @@ def listen(
 
     if samples not in FORMATS:
         raise ConfigError(f"--samples {samples!r}{suggest(samples, FORMATS)}")
+    if device is not None and not microphone:
+        raise ConfigError("--device is for --microphone")
     if form not in ("text", "jsonl"):
         raise ConfigError(f"--format must be text or jsonl, not {form!r}")
     classifier = wavemel.load(model)
@@ -95,8 +97,26 @@ def _standard_input(samples: str, channels: int) -> Iterator[np.ndarray]:
     from wavemel.inference.live import PcmReader
 
     read = PcmReader(samples, channels)
+    first = True
     while data := os.read(sys.stdin.fileno(), _PORTION):
+        if first:
+            _refuse_files(data)
+            first = False
         yield read(data)
+
+
+def _refuse_files(head: bytes) -> None:
+    """Raise ConfigError where a stream begins as a file does: heard as samples, it would be noise."""
+    from wavemel.audio.sniff import sniff
+    from wavemel.errors import ConfigError
+
+    # Bytes of 255, with which the frames of MP3 begin, are samples of -1 too.
+    container = None if head[:1] == b"\xff" else sniff(head)[0]
+    if container is not None:
+        raise ConfigError(
+            f"standard input is a {container} file, and listen takes raw PCM: 'wavemel classify -' "
+            "classifies files, 'ffmpeg -i FILE -f s16le -ac 2 -ar 44100 -' makes PCM of them"
+        )
 
 
 def _microphone(rate: int, device: str | None) -> Iterator[np.ndarray]:

@@ -11,7 +11,7 @@ import torch
 from wavemel.audio.load import windows
 from wavemel.checkpoint import Checkpoint
 from wavemel.progress import track
-from wavemel.runtime import keep_freed_memory, resolve_precision
+from wavemel.runtime import check_device, keep_freed_memory, resolve_precision
 
 
 def predict(
@@ -36,6 +36,7 @@ def predict(
     audio = checkpoint.experiment.audio
     settings = checkpoint.experiment.evaluation
     hop = audio.seconds * (1 - settings.overlap)
+    check_device(device)
     model = checkpoint.model.to(device)
     several = checkpoint.experiment.labels == "genres"
     bf16 = resolve_precision(precision, device) == "bf16"

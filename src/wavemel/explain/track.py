@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
@@ -21,6 +22,7 @@ from wavemel.features.mel import LogMel
 from wavemel.pooling import pool
 from wavemel.progress import track
 from wavemel.registry import suggest
+from wavemel.runtime import check_device
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -145,6 +147,7 @@ def explain_track(
     audio = experiment.audio
     hop = audio.seconds * (1 - experiment.evaluation.overlap)
     classes = checkpoint.classes
+    check_device(device)
     model = checkpoint.model.to(device).eval()
     strange = [name for name in model.front_end.inputs if name not in ("wave", "mel")]
     if strange:
@@ -224,8 +227,8 @@ def check_question(question: Question, classes: tuple[str, ...]) -> None:
         raise ConfigError(f"{question.genre!r} cannot be explained against itself: give another")
     if question.steps < 1:
         raise ConfigError(f"--steps must be 1 or more, not {question.steps}")
-    if question.limit is not None and not question.limit > 0:
-        raise ConfigError(f"--limit must be above 0, not {question.limit:g}")
+    if question.limit is not None and not 0 < question.limit < math.inf:
+        raise ConfigError(f"--limit must be a number above 0, not {question.limit:g}")
 
 
 def _method(name: str) -> Method:

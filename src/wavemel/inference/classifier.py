@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from os import PathLike
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
+import numpy.typing as npt
 
+from wavemel.audio.decode import Source
 from wavemel.inference.bundle import ModelDescription
 from wavemel.inference.file import File2Result
 from wavemel.inference.models import find_model
@@ -52,7 +55,7 @@ class Classifier:
 
     def classify(
         self,
-        audio: str | PathLike[str] | BinaryIO | bytes | np.ndarray,
+        audio: str | PathLike[str] | BinaryIO | bytes | npt.ArrayLike,
         rate: int | None = None,
         *,
         whole: bool = False,
@@ -64,7 +67,8 @@ class Classifier:
 
         Parameters
         ----------
-        audio : a path, the bytes of a file, a binary stream, or samples, (n,) or (n, channels).
+        audio : a path, the bytes of a file, a binary stream, or samples, (n,) or (n, channels),
+            as an array or what numpy makes one of.
         rate : Hz, of samples; left out for everything else.
         whole, seconds, tolerance : how much to read; see `Reading`.
         min_confidence : below this probability the answer is unsure; the model's own
@@ -78,10 +82,15 @@ class Classifier:
             Samples without a rate or of an impossible shape, or options that exclude each other.
         """
         ask = self.files(Reading(whole, seconds, tolerance), min_confidence)
-        if isinstance(audio, np.ndarray):
-            if rate is None:
-                raise ValueError("samples need their rate: classify(samples, rate)")
-            return ask.stream(ArrayStream(audio, rate), "<samples>")
-        if rate is not None:
-            raise ValueError("rate is for samples: files know their own")
-        return ask(audio)
+        if isinstance(audio, str | PathLike | bytes | bytearray) or hasattr(audio, "read"):
+            if isinstance(audio, io.TextIOBase):
+                raise ValueError("the stream is one of text: open the file with mode 'rb'")
+            if rate is not None:
+                raise ValueError("rate is for samples: files know their own")
+            return ask(cast(Source, audio))
+        if audio is None:
+            raise ValueError("there is nothing to classify: give a path, a stream or samples")
+        if rate is None:
+            raise ValueError("samples need their rate: classify(samples, rate)")
+        # Lists and the tensors of other libraries too: whatever numpy takes for an array.
+        return ask.stream(ArrayStream(np.asarray(audio), rate), "<samples>")

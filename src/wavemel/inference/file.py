@@ -32,6 +32,11 @@ _RUN_UP = 0.2
 
 #: Less than the rounding of 16 bits leaves: nothing was recorded.
 _DIGITAL_SILENCE_DB = -110.0
+#: A file below this throughout holds zeros, or what a decoder makes of them.
+_NOTHING = 1e-4
+#: Share of a window that a file should fill: with more padding the model hears what it was never
+#: taught, and its answer is unsure.
+_ENOUGH = 0.75
 #: Samples that soxr HQ's filter spans at the lower rate.
 _RING = 512
 
@@ -45,6 +50,7 @@ class _Heard:
     rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
     silent: int = 0
     loudest: float = -np.inf
+    peak: float = 0.0
     end: float = 0.0
 
     @property
@@ -192,6 +198,7 @@ class File2Result:
             heard.loudest = max(heard.loudest, level)
             if level < SILENCE_DB:
                 heard.silent += 1
+                heard.peak = max(heard.peak, float(np.abs(filled).max(initial=0)))
             else:
                 audible.append(window)
         if audible:
@@ -206,24 +213,26 @@ class File2Result:
             notes.append(
                 f"{total:.1f} s, shorter than the {self.windows.seconds:g} s that the model hears"
             )
+        if stream.rate < self.windows.rate:
+            notes.append(
+                f"recorded at {stream.rate} Hz: without what the model hears above "
+                f"{stream.rate / 2:g} Hz"
+            )
         if not stream.complete:
             notes.append("damaged or cut short: only what decodes is classified")
         if stream.replaced:
             notes.append(f"{stream.replaced} samples are no finite numbers and count as 0")
         if heard.count == 0:
-            said = (
-                "digital silence"
-                if heard.loudest < _DIGITAL_SILENCE_DB
-                else f"{heard.loudest:.0f} dB RMS"
-            )
-            notes.append(f"silent ({said}): there is nothing to classify")
+            notes.append(f"silent ({_silence(stream, heard)}): there is nothing to classify")
         elif heard.silent:
             notes.append(f"{heard.silent} of {heard.silent + heard.count} windows are silent")
         genres = self.result.track(heard.probabilities) if heard.count else ()
         timeline = self.result.timeline(heard.stretches, heard.probabilities) if heard.count else ()
         return TrackResult(
             genres=genres,
-            unsure=self.result.unsure(genres) or total < MIN_SECONDS,
+            unsure=self.result.unsure(genres)
+            or total < max(MIN_SECONDS, _ENOUGH * self.windows.seconds)
+            or stream.rate <= self.windows.rate / 2,
             timeline=timeline,
             model=self.network.description.label,
             seconds=total,
@@ -234,11 +243,20 @@ class File2Result:
         )
 
 
+def _silence(stream: Stream, heard: _Heard) -> str:
+    """Return what kind of silence a track is."""
+    if isinstance(stream, SndfileStream) and stream.cancels():
+        return f"its {stream.channels} channels cancel each other out"
+    if heard.loudest >= _DIGITAL_SILENCE_DB:
+        return f"{heard.loudest:.0f} dB RMS"
+    return "digital silence" if heard.peak < _NOTHING else f"a constant of {heard.peak:.2g}"
+
+
 def _rewind(stream: Stream) -> None:
     """Go back to the beginning, and forget what an earlier reading found amiss."""
     stream.seek(0)
     if isinstance(stream, SndfileStream):
-        stream.complete, stream.replaced = True, 0
+        stream.forget()
 
 
 def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Live:
     Raises
     ------
     ValueError
-        A number is not positive.
+        A number is not positive, or no number.
     """
 
     def __init__(
@@ -63,8 +64,10 @@ class Live:
         over: float = 15.0,
         min_confidence: float | None = None,
     ) -> None:
-        if not (rate > 0 and every > 0 and over >= 0):
+        if not (rate > 0 and 0 < every < math.inf):
             raise ValueError(f"rate and every must be positive, not {rate} and {every}")
+        if not 0 <= over < math.inf:
+            raise ValueError(f"over must be 0 seconds or more, not {over}")
         self._network = network
         self._result = Probabilities2Result(network.description, min_confidence)
         self._rate = network.description.rate

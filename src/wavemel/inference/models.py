@@ -58,6 +58,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     ModelError
         There is none, or which one is meant is open.
     """
+    if model == "":
+        raise ModelError("the model's name is empty: give a name or a path, or leave it out")
     model = model or os.environ.get("WAVEMEL_MODEL") or None
     known = list_models()
     if model is None:

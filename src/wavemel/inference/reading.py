@@ -48,8 +48,8 @@ class Reading:
     def __post_init__(self) -> None:
         if self.whole and self.seconds is not None:
             raise ValueError("whole and seconds exclude each other")
-        if self.seconds is not None and not self.seconds > 0:
-            raise ValueError(f"seconds must be positive, not {self.seconds}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds must be a positive number, not {self.seconds}")
         if not 0 < self.tolerance < 1:
             raise ValueError(f"tolerance must lie between 0 and 1, not {self.tolerance}")
 

@@ -87,10 +87,13 @@ class ArrayStream:
         samples = np.asarray(samples)
         if samples.ndim not in (1, 2) or not samples.size:
             raise ValueError(f"samples must be (n,) or (n, channels), not {samples.shape}")
-        if rate < 1 or rate != int(rate):
-            raise ValueError(f"rate must be a positive whole number of Hz, not {rate}")
         mono: FloatArray
         if np.issubdtype(samples.dtype, np.integer):
+            if samples.dtype.itemsize > 4:
+                raise ValueError(
+                    f"samples of {samples.dtype} do not say what full scale is: give 8, 16 or 32 "
+                    "bits, or floats in -1..1"
+                )
             scale = float(np.iinfo(samples.dtype).max) + 1
             # Unsigned audio has its zero in the middle.
             middle = scale / 2 if samples.dtype.kind == "u" else 0.0
@@ -104,7 +107,7 @@ class ArrayStream:
             mono = (samples if samples.ndim == 1 else samples.mean(axis=1)).astype(np.float32)
         self.replaced = clean(mono)
         self._samples = mono
-        self.rate = int(rate)
+        self.rate = _whole(rate)
         self.announced = len(mono)
         self.complete = True
         self._position = 0
@@ -124,3 +127,14 @@ class ArrayStream:
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def _whole(rate: object) -> int:
+    """Return a rate in Hz; raise ValueError where it is none."""
+    if (
+        not isinstance(rate, int | float | np.integer | np.floating)
+        or rate < 1
+        or rate != int(rate)
+    ):
+        raise ValueError(f"rate must be a positive whole number of Hz, not {rate!r}")
+    return int(rate)

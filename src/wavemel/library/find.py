@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import glob
 import os
@@ -135,6 +136,7 @@ def read_list(data: bytes) -> list[str]:
 
     Bytes that are no UTF-8 are kept, as the system's own functions keep them.
     """
+    data = data.removeprefix(codecs.BOM_UTF8)  # as Windows' editors begin a text
     separator = b"\0" if b"\0" in data else b"\n"
     names = data.split(separator)
     if separator == b"\n":

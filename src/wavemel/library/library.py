@@ -71,6 +71,7 @@ class Library:
         store, out : where results are kept before they are yielded.
         skipped : told of every file that was done before, and whether it had failed.
         """
+        store.retire()
         for done in self._refused(files):
             if store.take(done.path) is Taken.YOURS:
                 out.add(store, done)

@@ -12,9 +12,28 @@ from wavemel.library.store import Store
 from wavemel.outputs import Layout, Output
 
 
+def regular(out: Path) -> Path:
+    """Return the file of results that a name means, links followed.
+
+    Raises
+    ------
+    ConfigError
+        It is a pipe or a device, in which no row can be replaced.
+    """
+    if out.is_symlink():
+        out = Path(os.path.realpath(out))
+    if out.exists() and not out.is_file() and not out.is_dir():
+        raise ConfigError(f"--out {out} is no file: redirect standard output, as in > {out}")
+    return out
+
+
 def store_path(out: Path) -> Path:
     """Return where the store of a file of results lies: beside it."""
     return out.with_name(out.name + ".state")
+
+
+#: Characters that `tempfile` adds to a name.
+_RANDOM = 8
 
 
 class OutFile:
@@ -86,7 +105,8 @@ class OutFile:
         return store.note("bytes") == length and store.note("layout") == self._shape
 
     def _rewrite(self, store: Store) -> None:
-        handle, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        self._sweep()
+        handle, name = tempfile.mkstemp(prefix=self._prefix, dir=self.path.parent)
         part = Path(name)
         try:
             with open(handle, "wb") as file:
@@ -102,6 +122,18 @@ class OutFile:
         store.set_note("bytes", str(length))
         store.set_note("layout", self._shape)
         store.set_note("stale", "no")
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self.path.name}."
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed while writing have left: one writes at a time."""
+        with os.scandir(self.path.parent) as entries:
+            for entry in entries:
+                rest = entry.name.removeprefix(self._prefix)
+                if rest != entry.name and len(rest) == _RANDOM and "." not in rest:
+                    os.unlink(entry.path)
 
 
 def _umask() -> int:

@@ -36,7 +36,7 @@ create table if not exists files (
 """
 _FORMAT = "1"
 #: Notes that may differ from run to run.
-_NOTES = ("bytes", "stale", "layout")
+_NOTES = ("bytes", "stale", "layout", "folder")
 #: Seconds for which another machine's silence is believed.
 _LEASE = 300.0
 #: Seconds to wait for other processes that are writing.
@@ -240,6 +240,40 @@ class Store:
                 return row
         return None
 
+    def retire(self) -> None:
+        """Drop the failures of folders that could not be looked into, and now can."""
+        with self.transaction():
+            failed = self._run(
+                "select key, row from files where failed = 1 and owner is null"
+            ).fetchall()
+            for key, text in failed:
+                passed = (
+                    json.loads(text)["reason"] == "permission"
+                    and os.path.isdir(key)
+                    and os.access(key, os.R_OK | os.X_OK)
+                )
+                if passed:
+                    self._run("delete from files where key = ?", (key,))
+                    self.set_note("stale", "yes")
+
+    def keep_folder(self, folder: str) -> None:
+        """Remember from where relative paths are counted.
+
+        Raises
+        ------
+        ModelError
+            Those that the store has are counted from elsewhere.
+        """
+        with self.transaction():
+            kept = self.note("folder")
+            if kept is None:
+                self.set_note("folder", folder)
+            elif kept != folder:
+                raise ModelError(
+                    f"{self.path} holds paths that are counted from {kept}: run there, give absolute "
+                    "paths, or another --out"
+                )
+
     def accept(self, path: str) -> None:
         """Take a file's present bytes for those that were classified: only its tags have changed."""
         size, changed = fingerprint(path)
@@ -286,6 +320,20 @@ class Store:
             (key,),
         ).fetchone()
         return None if found is None else _File(*found)
+
+
+def folder_of(store: Path) -> str | None:
+    """Return from where the relative paths of a store are counted; None where that is not known."""
+    if not store.is_file():
+        return None
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{store.absolute().as_uri()}?mode=ro", uri=True)
+        ) as db:
+            found = db.execute("select value from about where key = 'folder'").fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return str(found[0]) if found else None
 
 
 class _File:

@@ -50,7 +50,8 @@ class CsvWriter:
         first = short["genres"][0] if short["genres"] else {}
         cells: dict[str, object] = {
             **short,
-            "path": _safe(short["path"], "./"),
+            # A lone "-", standard input, is no formula.
+            "path": short["path"] if short["path"] == "-" else _safe(short["path"], "./"),
             "genre": _safe(first.get("genre", ""), "'"),
             "probability": first.get("probability"),
             "unsure": str(short["unsure"]).lower(),

@@ -7,12 +7,14 @@ import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from wavemel.errors import DataError
+from wavemel.library.outfile import store_path
+from wavemel.library.store import folder_of
 from wavemel.registry import suggest
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
@@ -62,6 +64,10 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
         verdicts = _by_path(records, path)
     else:
         verdicts = [_verdict(record, f"{path}, {where}") for where, record in records]
+    # Paths are as they were typed where the results were made, which may be elsewhere.
+    folder = folder_of(store_path(path))
+    if folder is not None and folder != os.getcwd():
+        verdicts = [replace(v, path=os.path.join(folder, v.path)) for v in verdicts]
     return list({verdict.path: verdict for verdict in verdicts}.values())
 
 
