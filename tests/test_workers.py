@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tones import die_on_three, fail_on_three
+from tones import die_on_three, fail_on_three, process_of
 
 from wavemel.workers import Crashed, map_files
 
@@ -89,3 +89,11 @@ def test_a_program_without_a_main_guard_is_told(tmp_path: Path) -> None:
     assert ended.returncode == 1
     assert "call this below \"if __name__ == '__main__':\"" in ended.stderr.splitlines()[-1]
     assert "Crashed" not in ended.stdout
+
+
+def test_more_processes_than_help_are_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wavemel.workers.cores", lambda: 1)
+    monkeypatch.setattr("wavemel.workers._MOST", 2)
+    done = list(map_files(process_of, range(40), workers=1000, chunk=1))
+    assert len(done) == 40
+    assert len({pid for _, pid in done}) <= 2

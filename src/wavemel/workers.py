@@ -29,6 +29,10 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+#: More processes than this a core only cost memory.
+_MOST = 8
+
+
 def map_files(
     function: Callable[[T], R], items: Sequence[T], *, workers: int | None = None, chunk: int = 8
 ) -> Iterator[tuple[int, R | Crashed]]:
@@ -38,7 +42,7 @@ def map_files(
     ----------
     function : picklable; what it raises ends the work.
     items : picklable.
-    workers : processes; one a core by default; 0 works in this process, without its protection.
+    workers : processes, at most eight a core; one a core by default; 0 works in this process, without its protection.
     chunk : at most so many items go to a process at once.
 
     Yields
@@ -55,7 +59,7 @@ def map_files(
         for index, item in enumerate(items):
             yield index, function(item)
         return
-    count = max(1, min(workers or cores(), len(items)))
+    count = max(1, min(workers or cores(), len(items), _MOST * cores()))
     chunk = max(1, min(chunk, len(items) // (4 * count)))
     todo = [range(at, min(at + chunk, len(items))) for at in range(0, len(items), chunk)]
     todo.reverse()
