@@ -80,6 +80,16 @@ class WavemelPlugin(BeetsPlugin):
             raise ui.UserError(f"wavemel: {error}") from error
         return mapping
 
+    @cached_property
+    def limits(self) -> tuple[float, int]:
+        """The least probability of a genre, and how many of the model's genres a track gets."""
+        least, count = self.config["min_confidence"].as_number(), self.config["count"].get(int)
+        if not 0 <= least <= 1:
+            raise ui.UserError(f"wavemel: min_confidence is a probability from 0 to 1, not {least}")
+        if count < 1:
+            raise ui.UserError(f"wavemel: count is 1 or more, not {count}")
+        return least, count
+
     def commands(self) -> Sequence[ui.Subcommand]:
         """Return ``beet wavemel [-f] [-p] [QUERY]``."""
         command = ui.Subcommand("wavemel", help="tell genres by listening")
@@ -135,6 +145,7 @@ class WavemelPlugin(BeetsPlugin):
                 self._fill(item, self._verdict(item), write=write)
 
     def _verdict(self, item: Item) -> Verdict:
+        _ = self.limits  # What is wrong with them is said before a track is heard.
         path = os.fsdecode(item.path)
         try:
             result = self.classifier.classify(path)
@@ -151,13 +162,14 @@ class WavemelPlugin(BeetsPlugin):
     def _decided(self, thing: Item | Album, verdict: Verdict) -> bool:
         """Set the genres of an item or album; return whether they are new."""
         before = list(thing.genres or [])
+        least, count = self.limits
         after, why = decide(
             verdict,
             before,
             overwrite=self.config["force"].get(bool),
-            min_confidence=self.config["min_confidence"].as_number(),
+            min_confidence=least,
             mapping=self.mapping,
-            top=self.config["count"].get(int),
+            top=count,
             unsure=self.config["unsure"].get(bool),
         )
         if after == before:

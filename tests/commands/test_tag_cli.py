@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tiny_model import tiny_model
 from typer.testing import CliRunner, Result
 
 import wavemel
+from wavemel.commands import playlists
 from wavemel.commands import tag as command
 from wavemel.errors import ConfigError, DataError, MissingExtraError, ModelError
 from wavemel.library.done import Done
@@ -56,6 +58,7 @@ def results(songs: list[Path], tmp_path: Path) -> Path:
 def run() -> Callable[..., Result]:
     app = typer.Typer()
     command.register(app)
+    playlists.register(app)
 
     def call(*words: object) -> Result:
         result = CliRunner().invoke(app, [str(word) for word in words])
@@ -144,6 +147,18 @@ def test_without_backup_there_is_no_journal(
     assert "--undo" not in result.stderr
     assert not state.exists()
     assert read_genres(songs[0]) == ["electronic"]
+
+
+def test_no_other_file_is_written_to_as_a_journal(
+    run: Run, results: Path, songs: list[Path], heard: list[str]
+) -> None:
+    before = songs[1].read_bytes()
+    for words in (("--from", results), (songs[0],)):
+        with pytest.raises(DataError, match=r"b\.flac is no journal of 'wavemel tag'"):
+            run("tag", *words, "--apply", "--journal", songs[1])
+    assert songs[1].read_bytes() == before
+    assert heard == []
+    assert read_genres(songs[0]) == []
 
 
 def test_paths_choose_among_the_results(run: Run, results: Path, songs: list[Path]) -> None:
@@ -250,11 +265,30 @@ def test_folders_patterns_and_what_cannot_be_entered(
     assert result.exit_code == 1
     assert f"failed {music / 'up'}: not classified: is a link to a folder" in result.stdout
     assert "film.mka" not in result.stdout
+    assert "1 left alone (1 of kinds that hold no tags wavemel writes), 1 failed" in result.stderr
     assert run("tag", music / "*.wav", *ANY).stdout.startswith(f"write {songs[0]}")
     assert "film.mka: " in run("tag", music / "film.mka").stdout  # named outright
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="no audio files that hold tags in"):
         run("tag", tmp_path / "empty")
+
+
+def test_an_archive_is_left_alone_by_name_and_in_a_folder(
+    run: Run, songs: list[Path], heard: list[str]
+) -> None:
+    member = songs[0].with_suffix(".mp3")
+    rng = np.random.default_rng(0)
+    soundfile.write(member, rng.standard_normal((90_000, 1)) * 0.1, 44_100, format="MP3")
+    packed = member.with_name("packed.mp3")
+    with tarfile.open(packed, "w") as archive:
+        archive.add(member, "x.mp3")
+    before = packed.read_bytes()
+    for named in (packed, packed.parent):
+        result = run("tag", named, "--apply", "--overwrite", *ANY)
+        assert result.exit_code == 1
+        assert re.search(rf"failed {packed}: .*\btar archive", result.stdout)
+    assert packed.read_bytes() == before
+    assert len(read_genres(member)) == 1
 
 
 def test_calls_that_do_not_hold_are_named(
@@ -283,8 +317,13 @@ def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -
     run("playlists", results, "--to", tmp_path / "lists", "--format", "json", "--absolute")
     tracks = json.loads((tmp_path / "lists" / "electronic.json").read_text())["tracks"]
     assert tracks == [{"path": str(song), "probability": 0.8} for song in songs]
-    none = run("playlists", results, "--to", tmp_path / "none", "--min-confidence", "0.9")
+    none = run("playlists", results, "--to", tmp_path / "lists", "--min-confidence", "0.9")
     assert "no result is sure enough" in none.stderr
+    assert f"{written}: is a playlist of an earlier run, left as it is" in none.stderr
+    for words in (("--top", "0"), ("--min-confidence", "7")):
+        with pytest.raises(ConfigError, match=f"{words[0]} is "):
+            run("playlists", results, "--to", tmp_path / "refused", *words)
+    assert not (tmp_path / "refused").exists()
 
 
 def test_the_command_imports_nothing_heavy_until_it_runs() -> None:

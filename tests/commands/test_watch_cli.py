@@ -74,6 +74,75 @@ def test_watch_tags_by_choice_and_does_not_listen_twice(run: Run, tmp_path: Path
     assert (again.code, again.out) == (0, b"")
 
 
+def test_watch_tags_also_what_was_classified_before(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    pytest.importorskip("mutagen")
+    from wavemel.tagging.files import read_genres, write_genres
+
+    song = write_tone(tmp_path / "music" / "a.flac", 0, 1.2)
+    words = ("watch", "music", "--out", "out.jsonl", "--settle", "0", "--once")
+    assert run(*words).code == 0  # as a watch leaves it that is killed before it tags
+    assert read_genres(song) == []
+    state = {"WAVEMEL_STATE": str(tmp_path / "state")}
+    tagging = (*words, "--tag", "--tag-confidence", "0.1", "-f", "jsonl")
+    ran = run(*tagging, **state)
+    assert (ran.code, ran.out, f"written {song}" in ran.err) == (0, b"", True)
+    assert read_genres(song)[0].lower() in CLASSES
+    write_genres(song, ["By hand"])
+    for _ in range(2):
+        assert "written" not in run(*tagging, **state).err
+    assert read_genres(song) == ["By hand"]
+
+
+def test_watch_keeps_its_results_where_the_environment_says(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    write_tone(tmp_path / "music" / "a.wav", 0, 1.2)
+    state = {"WAVEMEL_STATE": str(tmp_path / "state")}
+    assert run("watch", "music", "--settle", "0", "--once", **state).code == 0
+    (kept,) = (tmp_path / "state" / "watch").glob("music-*.jsonl")
+    assert len(paths_in(kept)) == 1
+    for command in ("watch", "tag"):
+        assert "WAVEMEL_STATE" in run(command, "--help").out.decode()
+
+
+def test_watch_once_tells_that_files_failed(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    write_tone(tmp_path / "music" / "a.wav", 0, 1.2)
+    (tmp_path / "music" / "b.mp3").write_bytes(b"no music")
+    words = ("watch", "music", "--out", "out.jsonl", "--settle", "0", "--once", "-f", "jsonl")
+    first, again = run(*words), run(*words)
+    assert [row["error"] is None for row in first.rows()] == [True, False]
+    assert (first.code, again.code, again.out) == (1, 1, b"")
+    (tmp_path / "music" / "b.mp3").unlink()
+    assert run(*words).code == 0
+
+
+def test_watch_gives_a_row_for_what_it_cannot_look_into(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    loop = tmp_path / "music" / "up"
+    loop.parent.mkdir()
+    loop.symlink_to(loop.parent)
+    ran = run("watch", "music", "--out", "out.jsonl", "--settle", "0", "--once", "-f", "jsonl")
+    (row,) = ran.rows()
+    assert (ran.code, row["path"], row["reason"]) == (1, str(loop), "loop")
+
+
+def test_watch_ends_where_its_folder_is_gone(environment: dict[str, str], tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    music = tmp_path / "music"
+    music.mkdir()
+    command = [sys.executable, "-m", "wavemel", "watch", str(music), "--out", str(tmp_path / "o.csv")]  # fmt: skip
+    watching = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert watching.stderr is not None
+        assert watching.stderr.readline().startswith("watching")
+        music.rmdir()
+        assert watching.wait(timeout=60) == 1
+        assert watching.stderr.read() == f"{music} is gone: the watch has ended\n"
+    finally:
+        watching.kill()
+
+
 def test_watch_knows_what_was_renamed_while_it_slept(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("watchfiles")
     song = write_tone(tmp_path / "music" / "a.wav", 0, 1.2)
@@ -86,24 +155,24 @@ def test_watch_knows_what_was_renamed_while_it_slept(run: Run, tmp_path: Path) -
     assert paths_in(tmp_path / "out.jsonl") == [str(moved)]
 
 
-def test_watch_tells_what_to_do_where_the_system_watches_no_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    watchfiles = pytest.importorskip("watchfiles")
-    from wavemel.commands.watch import _complete
-    from wavemel.errors import ConfigError
-
-    def watch(*_: object, **__: object) -> object:
-        raise OSError("OS file watch limit reached")
-        yield
-
-    monkeypatch.setattr(watchfiles, "watch", watch)
-    with pytest.raises(ConfigError, match=r"limit reached.*--polling"):
-        next(_complete(watchfiles, tmp_path, 0.1, False, False))
-
-
 def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
-    assert "nowhere is no folder" in run("watch", "nowhere").err
     (tmp_path / "music").mkdir()
-    ran = run("watch", "music", "--out", "x.parquet")
-    assert (ran.code, "rows as they come" in ran.err) == (2, True)
+    (tmp_path / "map.txt").write_text("rokc = Rock\n")
+    (tmp_path / "unlike.txt").write_text("a xylophone = X\n")
+    for words, said in (
+        (("nowhere",), "nowhere is no folder"),
+        (("music", "--out", "x.parquet"), "rows as they come, into files that end in .csv, .jsonl"),
+        (("music", "--format", "xml"), "(known: csv, jsonl, table)"),
+        (("music", "--format", "parquet"), "--format 'parquet': watch writes rows as they come"),
+        (("music", "--settle", "nan"), "--settle is from 0 to 3600 seconds, not nan"),
+        (("music", "--settle", "inf"), "not inf"),
+        (("music", "--settle", "-1"), "not -1"),
+        (("music", "--mapping", "map.txt"), "--mapping says how to tag: give --tag too"),
+        (("music", "--tag-confidence", "0"), "--tag-confidence says how to tag"),
+        (("music", "--tag", "--tag-confidence", "1.5"), "from 0 to 1, not 1.5"),
+        (("music", "--tag", "--tag-confidence", "nan"), "from 0 to 1, not nan"),
+        (("music", "--tag", "--mapping", "map.txt"), "(did you mean 'rock'?)"),
+        (("music", "--tag", "--mapping", "unlike.txt"), "there is no genre 'a xylophone' (known: "),
+    ):
+        ran = run("watch", *words, "--once")
+        assert (ran.code, said in ran.err) == (2, True), (words, ran.err)

@@ -1,8 +1,14 @@
-"""Files are complete when they rest."""
+"""Files are complete when they rest; a folder is watched until it is gone."""
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from wavemel.library.watching import Settling
+import pytest
+
+from wavemel.errors import ConfigError
+from wavemel.library.find import Found
+from wavemel.library.watching import Settling, Watched
 
 
 def test_a_growing_file_waits(tmp_path: Path) -> None:
@@ -42,3 +48,64 @@ def test_a_file_that_goes_on_growing_is_complete_again(tmp_path: Path) -> None:
     assert settling.complete() == []
     now[0] = 11
     assert settling.complete() == [str(song)]
+
+
+def _changes(monkeypatch: pytest.MonkeyPatch, *changes: object) -> None:
+    """Let the system tell of changes: errors are raised, functions are called before."""
+    watchfiles = pytest.importorskip("watchfiles")
+
+    def watch(*_: object, **__: object) -> Iterator[set[object]]:
+        for change in changes:
+            if isinstance(change, Exception):
+                raise change
+            yield {(watchfiles.Change.added, str(change))} if isinstance(change, Path) else set()
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+
+
+def test_what_to_do_where_the_system_watches_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _changes(monkeypatch, OSError("OS file watch limit reached"))
+    with pytest.raises(ConfigError, match=r"limit reached.*--polling"):
+        next(iter(Watched(tmp_path, 0.1)))
+
+
+def test_what_cannot_be_looked_into_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one").mkdir()
+    for link in (tmp_path / "up", tmp_path / "one" / "up"):
+        link.symlink_to(link.parent)
+    _changes(monkeypatch, tmp_path / "one", tmp_path, tmp_path / "gone [1].mp3", None)
+    (told,) = Watched(tmp_path, 0.0)
+    assert sorted((found.path, found.reason) for found in told) == [
+        (str(tmp_path / "one" / "up"), "loop"),
+        (str(tmp_path / "up"), "loop"),
+    ]
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_folder_that_is_gone_ends_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    folder = tmp_path / "music"
+    folder.mkdir()
+    (folder / "a.mp3").write_bytes(b"1")
+    _changes(monkeypatch, *[None] * 9)
+    watched = Watched(folder, 0.0)
+    lists = iter(watched)
+    assert next(lists) == [Found(str(folder / "a.mp3"))]
+    assert not watched.lost
+    folder.rename(tmp_path / "elsewhere")
+    if back:
+        shutil.copytree(tmp_path / "elsewhere", folder)  # what the system reports is the other
+    assert list(lists) == []
+    assert watched.lost
+
+
+def test_only_audio_files_are_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.mp3", "notes.txt", "._a.mp3"):
+        (tmp_path / name).write_bytes(b"1")
+    _changes(monkeypatch, tmp_path / "notes.txt", tmp_path / "._a.mp3", None)
+    assert list(Watched(tmp_path, 0.0)) == [[Found(str(tmp_path / "a.mp3"))]]

@@ -159,6 +159,36 @@ def test_what_is_no_journal_is_named(content: str, tmp_path: Path) -> None:
         list(undo(Journal(tmp_path / "none.jsonl")))
 
 
+@pytest.mark.parametrize(
+    "content", [b"ID3\x04", b'{"path": "a"}\n', b"\n", b'{"op": "play"}', b"\0" * 100]
+)
+def test_no_other_file_is_taken_for_a_journal(content: bytes, song: Song, tmp_path: Path) -> None:
+    path, other = song("mp3"), tmp_path / "other"
+    other.write_bytes(content)
+    for call in (Journal(other).begin, lambda: list(apply([_change(path)], Journal(other)))):
+        with pytest.raises(DataError, match="other is no journal of 'wavemel tag'"):
+            call()
+    with pytest.raises(DataError, match="is no file"):
+        Journal(tmp_path).begin()
+    assert other.read_bytes() == content
+    assert read_genres(path) == []
+
+
+@pytest.mark.parametrize("content", ["", '{"o', '{"op": "undo", "pa', '{"op": "wr\n'])
+def test_what_a_killed_run_left_of_a_journal_is_one(
+    content: str, song: Song, tmp_path: Path
+) -> None:
+    journal = Journal(tmp_path / "journal.jsonl")
+    journal.begin()  # there is none yet
+    journal.path.write_text(content)
+    assert _statuses(apply([_change(song("mp3"))], journal)) == ["written"]
+    assert "written" in _statuses(undo(journal))
+
+
+def _change(path: Path) -> Change:
+    return Change(str(path), [], AFTER, "")
+
+
 def test_the_newest_journal_is_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, song: Song
 ) -> None:

@@ -207,5 +207,19 @@ def test_a_missing_model_or_a_wrong_mapping_is_one_sentence(
         assert "Traceback" not in done.stderr
 
 
+def test_limits_that_cannot_be_met_are_one_sentence(beet: Beet, songs: list[Path]) -> None:
+    _import(beet, songs, "-s", auto=False)
+    for config, said in (
+        ({"min_confidence": 7}, "wavemel: min_confidence is a probability from 0 to 1, not 7"),
+        ({"count": 0}, "wavemel: count is 1 or more, not 0"),
+    ):
+        for words in (("wavemel",), ("import", "-A", "-q", str(songs[0].parent))):
+            done = beet(*words, **config, force=True)
+            assert done.returncode == 1
+            assert said in done.stderr
+            assert "loaded" not in done.stderr
+            assert "Traceback" not in done.stderr
+
+
 def test_no_model_is_loaded_until_one_is_needed(beet: Beet, songs: list[Path]) -> None:
     assert "loaded" not in beet("ls").stderr

@@ -10,7 +10,7 @@ import pytest
 
 from wavemel.errors import ConfigError
 from wavemel.tagging.mapping import GenreMap
-from wavemel.tagging.playlists import Playlist, by_genre, write_playlists
+from wavemel.tagging.playlists import Playlist, by_genre, others, write_playlists
 from wavemel.tagging.verdicts import Verdict
 
 RESULTS = [
@@ -104,3 +104,31 @@ def test_genres_become_file_names_that_differ(tmp_path: Path) -> None:
 def test_an_unknown_format_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no playlist format 'm3u9'.*did you mean 'm3u'"):
         write_playlists([], tmp_path, format="m3u9")
+
+
+@pytest.mark.parametrize(("p", "top"), [(7.0, 1), (-0.1, 1), (float("nan"), 1), (0.5, 0)])
+def test_limits_that_no_result_can_meet_are_refused(p: float, top: int) -> None:
+    with pytest.raises(ConfigError, match=r"--min-confidence is a probab|--top is 1 or more"):
+        by_genre(RESULTS, min_confidence=p, top=top)
+
+
+def test_a_folder_that_cannot_be_one_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("words")
+    for to in (tmp_path / "file", tmp_path / "file" / "x", tmp_path / ("x" * 300)):
+        with pytest.raises(ConfigError, match="is no folder that playlists can be put into: "):
+            write_playlists([Playlist("rock", ())], to)
+    (tmp_path / "rock.m3u8").mkdir()
+    with pytest.raises(ConfigError, match=r"rock\.m3u8 cannot be written: "):
+        write_playlists([Playlist("rock", ())], tmp_path)
+    assert sorted(os.listdir(tmp_path)) == ["file", "rock.m3u8"]
+
+
+def test_playlists_of_earlier_runs_are_told_from_other_files(tmp_path: Path) -> None:
+    older, _ = write_playlists([Playlist("pop", ()), Playlist("rock", ())], tmp_path)
+    listed, _ = write_playlists([Playlist("pop", ())], tmp_path, format="json")
+    (tmp_path / "mine.m3u8").write_text("#EXTM3U\n#PLAYLIST:mine\n")
+    (tmp_path / "package.json").write_text('{"name": "x"}')
+    (tmp_path / "folder.m3u8").mkdir()
+    written, _ = write_playlists([Playlist("rock", ())], tmp_path)
+    assert others(tmp_path, written) == [older[0]]
+    assert others(tmp_path, [], format="json") == listed

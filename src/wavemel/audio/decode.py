@@ -97,9 +97,10 @@ def open_stream(source: Source) -> Iterator[Stream]:
         head = handle.read(HEAD)
         if not head:
             raise AudioError(name, "empty", "is empty (0 bytes)")
-        what = refused(head)
-        if what is not None:
-            raise AudioError(name, "not-audio", f"is {what}")
+        other = refused(head)
+        if other is not None:
+            what, cure = other
+            raise AudioError(name, "not-audio", f"is {what}{cure and ': '}{cure}")
         stream = _decoder(handle, head, name)
         try:
             if not RATES[0] <= stream.rate <= RATES[1] or stream.channels < 1:

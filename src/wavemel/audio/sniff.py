@@ -16,22 +16,30 @@ _SNDFILE = (
     (0, b"caff", "CAF"),
     (0, b"ID3", "MP3"),
 )
-#: What libsndfile would read, or look for music in, and is no audio file. Of a MIDI sample dump it
-#: prints every damaged byte to standard output, where the results go; in archives it finds the
-#: frames of MP3s, and would take one for a song.
+#: (offset, bytes, what such a file is, what to do) of what is no audio file, though libsndfile might
+#: take it for one: of a MIDI sample dump it prints every damaged byte to standard output, where the
+#: results go; in archives it finds the frames of MP3s, and would take one for a song.
 _REFUSED = (
-    (0, b"\xf0\x7e", "a MIDI sample dump, which is not read"),
-    (0, b"PK\x03\x04", "a ZIP archive: name what is in it, as in music.zip!/song.mp3"),
-    (0, b"PK\x05\x06", "an empty ZIP archive"),
-    (257, b"ustar", "a tar archive: unpack it first"),
-    (0, b"\x1f\x8b", "compressed (gzip): unpack it first"),
-    (0, b"BZh", "compressed (bzip2): unpack it first"),
-    (0, b"\xfd7zXZ\0", "compressed (xz): unpack it first"),
-    (0, b"\x28\xb5\x2f\xfd", "compressed (Zstandard): unpack it first"),
-    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it first"),
-    (0, b"Rar!", "a RAR archive: unpack it first"),
-    (0, b"%PDF-", "a PDF document"),
-    (0, b"SQLite format 3\0", "a database"),
+    (0, b"\xf0\x7e", "a MIDI sample dump", ""),
+    (0, b"PK\x03\x04", "a zip archive", "name what is in it, as in music.zip!/song.mp3"),
+    (0, b"PK\x07\x08", "a zip archive", "name what is in it, as in music.zip!/song.mp3"),
+    (0, b"PK\x05\x06", "an empty zip archive", ""),
+    (257, b"ustar", "a tar archive", "unpack it first"),
+    (0, b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (0, b"BZh", "a bzip2 archive", "unpack it first"),
+    (0, b"\xfd7zXZ\0", "an xz archive", "unpack it first"),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", "unpack it first"),
+    (0, b"\x04\x22\x4d\x18", "an LZ4 archive", "unpack it first"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
+    (0, b"Rar!", "a RAR archive", "unpack it first"),
+    (0, b"MSCF", "a cabinet archive", "unpack it first"),
+    (2, b"-lh", "an LHA archive", "unpack it first"),
+    (0, b"07070", "a cpio archive", "unpack it first"),
+    (0, b"\xc7\x71", "a cpio archive", "unpack it first"),
+    (0, b"!<arch>\n", "an ar archive", "unpack it first"),
+    (0, b"%PDF", "a PDF document", ""),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Office document", ""),
+    (0, b"SQLite format 3\0", "a database", ""),
 )
 #: Bytes of a file's beginning that `sniff` and `refused` look at.
 HEAD = 512
@@ -54,11 +62,11 @@ _LIBAV = (
 )
 
 
-def refused(head: bytes) -> str | None:
-    """Return what a file is that is no audio, by its first `HEAD` bytes, where that is known."""
-    for offset, magic, what in _REFUSED:
+def refused(head: bytes) -> tuple[str, str] | None:
+    """Return what a file is that is no audio, and what to do with it, by its first `HEAD` bytes."""
+    for offset, magic, what, cure in _REFUSED:
         if head.startswith(magic, offset):
-            return what
+            return what, cure
     return None
 
 

@@ -1,10 +1,10 @@
-"""`wavemel tag` and `wavemel playlists`: genres into files, and into lists of files."""
+"""`wavemel tag`: genres into files."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +65,11 @@ def tag(
         typer.Option(help="Keep a journal of the old genres, so that --undo can restore them."),
     ] = True,
     journal: Annotated[
-        Path | None, typer.Option(help="Where the journal lies (default: the user's state folder).")
+        Path | None,
+        typer.Option(
+            help="Where the journal lies [default: a new one in $WAVEMEL_STATE, else among the "
+            "user's state]."
+        ),
     ] = None,
     undo: Annotated[
         bool, typer.Option("--undo", help="Restore the genres of the last, or the given, journal.")
@@ -97,80 +101,48 @@ def tag(
     from wavemel.tagging.journal import Journal, new_journal
     from wavemel.tagging.plan import plan
 
-    verdicts, classes = _verdicts(paths or [], results, model, overwrite, workers)
+    kept_in = Journal(journal or new_journal()) if apply and backup else None
+    if kept_in is not None:
+        kept_in.begin()
+    verdicts, classes, passed_over = _verdicts(paths or [], results, model, overwrite, workers)
     changes = plan(
         track(verdicts, "reading tags"),
         overwrite=overwrite,
         min_confidence=min_confidence,
-        mapping=_mapping(mapping, verdicts, classes),
+        mapping=read_map(mapping, verdicts, classes),
         top=top,
         unsure=unsure,
     )
     _show_changes(changes, show_all, planned=not apply)
     failed = sum(change.failed for change in changes)
     writes = sum(change.writes for change in changes)
-    kept = len(changes) - failed - writes
+    left = _left_alone(len(changes) - failed - writes, passed_over)
     if not apply:
         hint = "; --apply writes" if writes else ""
-        _say(f"{writes} files to tag, {kept} left alone, {failed} failed{hint}")
+        say(f"{writes} files to tag, {left}, {failed} failed{hint}")
         raise typer.Exit(1 if failed else 0)
 
     from wavemel.tagging.apply import apply as write
 
-    kept_in = Journal(journal or new_journal()) if backup else None
     written = 0
     for outcome in track(write(changes, kept_in, keep_times=keep_times), "tagging", writes):
         _show_outcome(outcome)
         written += outcome.status == "written"
         failed += outcome.status == "failed"
-    _say(f"{written} files tagged, {kept} left alone, {failed} failed")
+    say(f"{written} files tagged, {left}, {failed} failed")
     if kept_in is not None and written:
-        _say(f"take it back with: wavemel tag --undo {kept_in.path}")
+        say(f"take it back with: wavemel tag --undo {kept_in.path}")
     raise typer.Exit(1 if failed else 0)
-
-
-def playlists(
-    results: Annotated[Path, typer.Argument(help="What 'wavemel classify --out' wrote.")],
-    to: Annotated[Path, typer.Option(help="Folder of the playlists.")],
-    format: Annotated[str, typer.Option(help="m3u (extended, UTF-8) or json.")] = "m3u",
-    absolute: Annotated[
-        bool, typer.Option("--absolute", help="Name files from the root, not from the folder.")
-    ] = False,
-    min_confidence: MinConfidence = 0.5,
-    top: Top = 1,
-    mapping: Mapping = None,
-    unsure: Unsure = False,
-) -> None:
-    """Write one playlist a genre out of results."""
-    from wavemel.tagging.errors import shown
-    from wavemel.tagging.playlists import by_genre, write_playlists
-    from wavemel.tagging.verdicts import read_results
-
-    verdicts = read_results(results)
-    lists = by_genre(
-        verdicts,
-        min_confidence=min_confidence,
-        mapping=_mapping(mapping, verdicts, None),
-        top=top,
-        unsure=unsure,
-    )
-    written, unheld = write_playlists(lists, to, format=format, relative=not absolute)
-    for playlist, path in zip(lists, written, strict=True):
-        typer.echo(f"{path}: {len(playlist.tracks)} tracks")
-    for name in unheld:
-        _say(f"{shown(name)}: its name cannot stand in an M3U file (--format json holds it)")
-    if not written:
-        _say("no result is sure enough for a playlist")
-    raise typer.Exit(1 if unheld else 0)
 
 
 def live_verdicts(
     paths: Sequence[str], model: str | None, *, overwrite: bool = True, workers: int | None = None
-) -> tuple[list[Verdict], list[str]]:
-    """Classify files now, as `wavemel classify` does; return a verdict each and all genres of the model.
+) -> tuple[list[Verdict], list[str], int]:
+    """Classify files now, as `wavemel classify` does.
 
-    The only place here that knows the classifier. Files that have a genre are
-    not listened to unless ``overwrite``.
+    Returns a verdict each, all genres of the model, and how many files of
+    folders are of kinds without tags. The only place here that knows the
+    classifier. Files that have a genre are not listened to unless ``overwrite``.
     """
     from wavemel.commands.classifying import job_for
     from wavemel.inference.models import find_model
@@ -180,7 +152,7 @@ def live_verdicts(
     from wavemel.tagging.verdicts import Verdict
 
     bundle = find_model(model)
-    files = list(_files(paths))
+    files, passed_over = _files(paths)
     if not files:
         raise DataError(f"no audio files that hold tags in {', '.join(paths[:3])}")
     settled = {} if overwrite else _settled(files)
@@ -192,7 +164,8 @@ def live_verdicts(
         genres = [(each["genre"], each["probability"]) for each in row["genres"]]
         heard[done.path] = Verdict(done.path, genres, row["unsure"], row["error"])
     by_path = {**settled, **heard}
-    return [by_path[found.path] for found in files], list(bundle.description.classes)
+    verdicts = [by_path[found.path] for found in files]
+    return verdicts, list(bundle.description.classes), passed_over
 
 
 def _settled(files: Sequence[Found]) -> dict[str, Verdict]:
@@ -220,8 +193,8 @@ def _verdicts(
     model: str | None,
     overwrite: bool,
     workers: int | None,
-) -> tuple[list[Verdict], list[str] | None]:
-    """Return what is to be written, and all genres of the model where they are known."""
+) -> tuple[list[Verdict], list[str] | None, int]:
+    """Return the same as `live_verdicts`; the genres are None where they are not known."""
     if results is None:
         return live_verdicts(paths, model, overwrite=overwrite, workers=workers)
     from wavemel.tagging.verdicts import read_results
@@ -234,7 +207,7 @@ def _verdicts(
         verdicts = [v for v in verdicts if any(_within(v.path, path) for path in wanted)]
         if not verdicts:
             raise ConfigError(f"{results} holds none of the PATHs given")
-    return verdicts, None
+    return verdicts, None, 0
 
 
 def _within(path: str, folder: str) -> bool:
@@ -242,23 +215,38 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
 
 
-def _files(paths: Sequence[str]) -> Iterator[Found]:
-    """Yield files named outright, and those of a folder whose ending says that they hold tags."""
+def _files(paths: Sequence[str]) -> tuple[list[Found], int]:
+    """Return the files to tag, and how many of folders are left out for their kind.
+
+    Those are taken that are named outright, and those of a folder whose ending
+    says that they hold tags.
+    """
     from wavemel.library.find import find
 
     named = {os.path.abspath(path) for path in paths}
-    for found in find(paths):
-        if (
-            found.reason is not None
-            or found.path.lower().endswith(ENDINGS)
-            or os.path.abspath(found.path) in named
-        ):
-            yield found
+    everything = list(find(paths))
+    taken = [
+        found
+        for found in everything
+        if found.reason is not None
+        or found.path.lower().endswith(ENDINGS)
+        or os.path.abspath(found.path) in named
+    ]
+    return taken, len(everything) - len(taken)
 
 
-def _mapping(
+def _left_alone(kept: int, passed_over: int) -> str:
+    if not passed_over:
+        return f"{kept} left alone"
+    return (
+        f"{kept + passed_over} left alone ({passed_over} of kinds that hold no tags wavemel writes)"
+    )
+
+
+def read_map(
     path: Path | None, verdicts: Iterable[Verdict], classes: list[str] | None
 ) -> GenreMap | None:
+    """Return the table in a file, checked against the genres that can come, None without a file."""
     if path is None:
         return None
     from wavemel.tagging.mapping import read_mapping
@@ -266,7 +254,7 @@ def _mapping(
     mapping = read_mapping(path)
     seen = {genre for verdict in verdicts for genre, _ in verdict.genres}
     for genre in mapping.check(classes or seen, complete=classes is not None):
-        _say(f"note: {mapping.origin} names {genre!r}, which no result does")
+        say(f"note: {mapping.origin} names {genre!r}, which no result does")
     return mapping
 
 
@@ -278,12 +266,12 @@ def _undo(paths: list[str], journal: Path | None, force: bool) -> None:
     if len(given) > 1:
         raise ConfigError("--undo takes one journal")
     source = given[0] if given else last_journal()
-    _say(f"undoing {source}")
+    say(f"undoing {source}")
     counts = {"written": 0, "kept": 0, "failed": 0}
     for outcome in undo(Journal(source), force=force):
         counts[outcome.status] += 1
         _show_outcome(outcome)
-    _say(
+    say(
         f"{counts['written']} files restored, {counts['kept']} had nothing to restore, "
         f"{counts['failed']} failed"
     )
@@ -344,11 +332,11 @@ def _named(genres: Sequence[str]) -> str:
     return "; ".join(genres) or "(none)"
 
 
-def _say(sentence: str) -> None:
+def say(sentence: str) -> None:
+    """Print a sentence for people, beside the results."""
     typer.echo(sentence, err=True)
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands."""
+    """Add the command."""
     app.command("tag")(tag)
-    app.command("playlists")(playlists)

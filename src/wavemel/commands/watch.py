@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,15 +21,20 @@ from wavemel.commands.classify import (
     Workers,
 )
 from wavemel.commands.classifying import Request
+from wavemel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from wavemel.library.done import Done
     from wavemel.library.find import Found
+    from wavemel.library.library import Library
     from wavemel.library.outfile import OutFile
     from wavemel.library.store import Store
+    from wavemel.outputs import Layout, Output
+    from wavemel.outputs.rows import Row
+    from wavemel.tagging.apply import Outcome
+    from wavemel.tagging.following import Follower, Rules
 
-#: Milliseconds between looks at files that settle.
-_TICK = 500
+#: Seconds that a file can be asked to rest: one that grows may pause, but not for longer.
+_LONGEST_SETTLE = 3600.0
 
 
 def watch(
@@ -41,7 +46,8 @@ def watch(
             "--out",
             "-o",
             metavar="FILE",
-            help="File of results (.jsonl, .csv) [default: one a folder, among the user's state].",
+            help="File of results (.jsonl, .csv) [default: one a folder, in $WAVEMEL_STATE/watch, "
+            "else among the user's state].",
         ),
     ] = None,
     form: Annotated[
@@ -59,10 +65,14 @@ def watch(
         bool, typer.Option("--tag", help="Write genre tags, too (see 'wavemel tag --help').")
     ] = False,
     tag_confidence: Annotated[
-        float, typer.Option(metavar="P", help="Only genres of at least this probability.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            metavar="P",
+            help="With --tag: only genres of at least this probability [default: 0.5].",
+        ),
+    ] = None,
     mapping: Annotated[
-        Path | None, typer.Option(help="A table from the model's genres to tags.")
+        Path | None, typer.Option(help="With --tag: a table from the model's genres to tags.")
     ] = None,
     workers: Workers = None,
     seconds: Seconds = None,
@@ -79,103 +89,141 @@ def watch(
     rest, and are done again should they go on growing. A renamed file keeps its
     result under its new name.
 
+    With --tag every file is tagged once, those too whose results are older; genres
+    that a file has stay, and one that you take out again stays out.
+
+    It ends with 1 where the folder is deleted or moved, and with --once where files
+    failed (each has a row that says why), or could not be tagged.
+
     Examples:
 
       wavemel watch ~/Music --out genres.jsonl
 
       wavemel watch ~/Inbox --tag --tag-confidence 0.7
     """
-    try:
-        import watchfiles
-    except ImportError as error:
-        from wavemel.errors import MissingExtraError
-
-        raise MissingExtraError("watch", "watching a folder") from error
-    from wavemel.commands.classifying import job_for, reading, shared_settings, standard_output
-    from wavemel.errors import ConfigError
+    from wavemel.commands.classifying import job_for, reading, shared_settings
     from wavemel.inference.models import find_model
     from wavemel.library.library import Library
-    from wavemel.library.outfile import OutFile, store_path
+    from wavemel.library.outfile import OutFile, regular, store_path
     from wavemel.library.store import Store
-    from wavemel.outputs import OUTPUTS, Layout, output_for
+    from wavemel.library.watching import Watched
+    from wavemel.outputs import Layout
 
     if not folder.is_dir():
         raise ConfigError(f"{folder} is no folder")
     folder = Path(os.path.abspath(folder))  # as changes are reported
-    out = out or _default_out(folder)
-    output = output_for(out, None)
-    if not (output.appendable and OUTPUTS[form].appendable):
-        raise ConfigError("watch writes rows as they come: jsonl, csv or table")
-    tagger = None
-    if tag:
-        tagger = _Tagger(tag_confidence, mapping)
+    if not 0 <= settle <= _LONGEST_SETTLE:
+        raise ConfigError(f"--settle is from 0 to {_LONGEST_SETTLE:g} seconds, not {settle:g}")
+    watched = Watched(folder, settle, once=once, polling=polling)
+    shown = _shown_as(form)
+    out = regular(out or _default_out(folder))
+    output = _kept_as(out)
+    rules = _rules(tag, tag_confidence, mapping)
     how = reading(whole, seconds, tolerance)
     bundle = find_model(model)
+    if rules is not None and rules.mapping is not None:
+        rules.mapping.check(bundle.description.classes, complete=True)
     layout = Layout(bundle.description.classes)
     job = job_for(bundle, how, min_confidence)
     library = Library(job, bundle.description, workers)
     file = OutFile(out, output, layout)
     store = Store(store_path(out), shared_settings(bundle, job))
-    sink = standard_output()
-    writer = OUTPUTS[form].open(sink, layout)
     print(f"watching {folder}; results go to {out}", file=sys.stderr, flush=True)
-    try:
+    with ExitStack() as opened:
+        opened.callback(store.close)
         file.begin(store)
+        follower = None
+        if rules is not None:
+            follower = opened.enter_context(closing(_follower(rules, store, out)))
+        keeper = _Keeper(library, store, file, _Shown(shown, layout), follower)
         with _ending_on_sigterm():
-            for found in _complete(watchfiles, folder, settle, once, polling):
-                for done in library.resume(_not_moved(found, store, file), store, file):
-                    writer.write(done.row)
-                    sink.flush()
-                    if tagger is not None:
-                        tagger(done, store)
+            for found in watched:
+                keeper(found)
         file.end(store)
-    finally:
-        store.close()
+    if watched.lost:
+        print(f"{folder} is gone: the watch has ended", file=sys.stderr)
+    raise typer.Exit(1 if watched.lost or (once and keeper.failed) else 0)
 
 
-def _complete(
-    watchfiles: Any, folder: Path, settle: float, once: bool, polling: bool
-) -> Iterator[list[Found]]:
-    """Yield files that are complete: those that are there, then those that come."""
-    from wavemel.errors import ConfigError
-    from wavemel.library.find import Found, find
-    from wavemel.library.watching import Settling
+def _shown_as(name: str) -> Output:
+    """Return the form of what is printed; raise ConfigError for one that needs all rows."""
+    from wavemel.outputs import OUTPUTS
+    from wavemel.registry import suggest
 
-    settling = Settling(settle)
-    settling.touch(f.path for f in find([os.fspath(folder)]) if f.reason is None)
-    changes = watchfiles.watch(
-        folder,
-        debounce=_TICK,
-        step=50,
-        rust_timeout=_TICK,
-        yield_on_timeout=True,
-        watch_filter=None,
-        force_polling=polling or None,
-        ignore_permission_denied=True,
+    growing = {known: output for known, output in OUTPUTS.items() if output.appendable}
+    if name not in growing:
+        raise ConfigError(
+            f"--format {name!r}: watch writes rows as they come{suggest(name, growing)}"
+        )
+    return growing[name]
+
+
+def _kept_as(out: Path) -> Output:
+    """Return the form of the file of results; raise ConfigError for one that cannot grow."""
+    from wavemel.outputs import OUTPUTS
+
+    growing = [output for _, output in OUTPUTS.items() if output.appendable]
+    for output in growing:
+        if out.suffix.lower() in output.suffixes:
+            return output
+    endings = sorted(suffix for output in growing for suffix in output.suffixes)
+    raise ConfigError(
+        f"--out {out}: watch writes rows as they come, into files that end in {', '.join(endings)}"
     )
-    while True:
-        complete = settling.complete()
-        if complete:
-            yield [Found(path) for path in complete]
-        if once and not len(settling):
-            return
-        try:
-            changed = next(changes, None)
-        except OSError as error:  # what the system can watch is limited
-            raise ConfigError(
-                f"{folder} cannot be watched ({error}): --polling looks again and again instead"
-            ) from error
-        if changed is None:
-            return
-        paths = {path for kind, path in changed if kind != watchfiles.Change.deleted}
-        # A folder that was moved here is one change, and so is a file within it.
-        settling.touch(f.path for f in find(sorted(paths)) if _is_ours(f))
 
 
-def _is_ours(found: Found) -> bool:
-    from wavemel.library.find import is_audio
+class _Shown:
+    """Rows to standard output, each at once."""
 
-    return found.reason is None and is_audio(found.path)
+    def __init__(self, output: Output, layout: Layout) -> None:
+        from wavemel.commands.classifying import standard_output
+
+        self._sink = standard_output()
+        self._writer = output.open(self._sink, layout)
+
+    def __call__(self, row: Row) -> None:
+        self._writer.write(row)
+        self._sink.flush()
+
+
+class _Keeper:
+    """Classifies complete files, keeps and shows their results, and has them tagged."""
+
+    def __init__(
+        self,
+        library: Library,
+        store: Store,
+        file: OutFile,
+        show: _Shown,
+        follower: Follower | None,
+    ) -> None:
+        self._library, self._store, self._file = library, store, file
+        self._show, self._follower = show, follower
+        #: How many files could not be classified, now or before, or not be tagged.
+        self.failed = 0
+
+    def __call__(self, found: list[Found]) -> None:
+        """Do with files what is still to be done."""
+        new = _not_moved(found, self._store, self._file)
+        if self._follower is not None:
+            self._tell(self._follower.catch_up(f.path for f in found if f.reason is None))
+        for done in self._library.resume(new, self._store, self._file, self._skipped):
+            self.failed += done.row["error"] is not None
+            self._show(done.row)
+            if self._follower is not None:
+                self._tell(self._follower.tag(done.path, done.row))
+
+    def _skipped(self, path: str, failed: bool) -> None:
+        self.failed += failed
+
+    def _tell(self, outcomes: Iterable[Outcome]) -> None:
+        from wavemel.outputs.rows import one_line
+
+        for outcome in outcomes:
+            self.failed += outcome.status == "failed"
+            said = "; ".join(outcome.genres) or outcome.message
+            status = "left alone" if outcome.status == "kept" else outcome.status
+            print(f"{status} {one_line(outcome.path)}: {said}", file=sys.stderr, flush=True)
 
 
 def _not_moved(found: list[Found], store: Store, file: OutFile) -> list[Found]:
@@ -183,8 +231,10 @@ def _not_moved(found: list[Found], store: Store, file: OutFile) -> list[Found]:
     left = []
     moved = False
     for one in found:
-        with store.transaction():
-            row = store.moved_here(one.path)
+        row = None
+        if one.reason is None:
+            with store.transaction():
+                row = store.moved_here(one.path)
         if row is None:
             left.append(one)
         else:
@@ -194,43 +244,40 @@ def _not_moved(found: list[Found], store: Store, file: OutFile) -> list[Found]:
     return left
 
 
-class _Tagger:
-    """Writes the genres of results into their files, with one journal for the whole watch."""
+def _rules(tag: bool, confidence: float | None, mapping: Path | None) -> Rules | None:
+    """Return how to tag, None where nothing is to be; raise ConfigError for what does not fit."""
+    if not tag:
+        for option, given in (("--tag-confidence", confidence), ("--mapping", mapping)):
+            if given is not None:
+                raise ConfigError(f"{option} says how to tag: give --tag too")
+        return None
+    from wavemel.tagging.errors import require_mutagen
+    from wavemel.tagging.following import Rules
+    from wavemel.tagging.mapping import read_mapping
 
-    def __init__(self, confidence: float, mapping: Path | None) -> None:
-        from wavemel.tagging.errors import require_mutagen
-        from wavemel.tagging.journal import Journal, new_journal
-        from wavemel.tagging.mapping import read_mapping
+    require_mutagen()
+    confidence = 0.5 if confidence is None else confidence
+    if not 0 <= confidence <= 1:
+        raise ConfigError(f"--tag-confidence is a probability from 0 to 1, not {confidence:g}")
+    return Rules(confidence, None if mapping is None else read_mapping(mapping))
 
-        require_mutagen()
-        self._confidence = confidence
-        self._mapping = read_mapping(mapping) if mapping is not None else None
-        self._journal = Journal(new_journal())
 
-    def __call__(self, done: Done, store: Store) -> None:
-        from wavemel.outputs.rows import one_line
-        from wavemel.tagging.apply import apply
-        from wavemel.tagging.plan import plan
-        from wavemel.tagging.verdicts import Verdict
+def _follower(rules: Rules, store: Store, out: Path) -> Follower:
+    """Return what tags by these rules, with its ledger beside the store."""
+    from wavemel.tagging.following import Follower
+    from wavemel.tagging.journal import new_journal
 
-        genres = [(g["genre"], g["probability"]) for g in done.row["genres"]]
-        verdict = Verdict(done.path, genres, done.row["unsure"], done.row["error"])
-        changes = plan([verdict], min_confidence=self._confidence, mapping=self._mapping)
-        for outcome in apply(changes, self._journal):
-            said = "; ".join(outcome.genres) or outcome.message
-            print(f"{outcome.status} {one_line(done.path)}: {said}", file=sys.stderr, flush=True)
-            if outcome.status == "written":
-                store.accept(done.path)
+    return Follower(rules, store, out.with_name(f"{out.name}.tagged"), new_journal())
 
 
 def _default_out(folder: Path) -> Path:
     import hashlib
 
-    import platformdirs
+    from wavemel.tagging.journal import watches
 
     where = os.fsencode(folder.resolve())
     name = f"{folder.resolve().name or 'root'}-{hashlib.sha256(where).hexdigest()[:8]}.jsonl"
-    place = Path(platformdirs.user_state_dir("wavemel")) / "watch"
+    place = watches()
     place.mkdir(parents=True, exist_ok=True)
     return place / name
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from wavemel.audio.locate import fingerprint
-from wavemel.errors import AudioError
+from wavemel.errors import AudioError, ConfigError, MissingExtraError
+from wavemel.library.find import Found, find, is_audio
+
+#: Milliseconds between looks at files that settle.
+_TICK = 500
 
 
 class Settling:
@@ -48,3 +54,104 @@ class Settling:
                 del self._waiting[path]
                 done.append(path)
         return sorted(done)
+
+
+class Watched:
+    """A folder whose audio files are yielded, in lists, once they are complete.
+
+    First come those that are there, then those that appear or change. What
+    cannot be looked into is yielded with its reason, once.
+
+    Parameters
+    ----------
+    folder : an absolute path.
+    settle : seconds for which a complete file has not changed.
+    once : end when all files that are there have been yielded.
+    polling : look again and again instead of asking the system, as network folders need.
+
+    Raises
+    ------
+    MissingExtraError
+        watchfiles is not installed.
+    ConfigError
+        While it yields: the system cannot watch the folder.
+    """
+
+    def __init__(
+        self, folder: Path, settle: float, *, once: bool = False, polling: bool = False
+    ) -> None:
+        try:
+            import watchfiles  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("watch", "watching a folder") from error
+        #: Whether it ended because the folder is no longer where it was.
+        self.lost = False
+        self._folder, self._once, self._polling = folder, once, polling
+        self._identity = _identity(folder)
+        self._settling = Settling(settle)
+        self._refused: dict[str, Found] = {}
+        self._told: set[str] = set()
+
+    def __iter__(self) -> Iterator[list[Found]]:
+        self._take([os.fspath(self._folder)])
+        changes = self._changes()
+        while True:
+            # What stands in a folder that is gone has not failed: it is gone too.
+            self.lost = _identity(self._folder) != self._identity
+            if self.lost:
+                return
+            ready = [*self._news(), *map(Found, self._settling.complete())]
+            if ready:
+                yield ready
+            if self._once and not len(self._settling):
+                return
+            changed = next(changes, None)
+            if changed is None:
+                return
+            # A folder that was moved here is one change, and so is a file within it.
+            self._take(changed)
+
+    def _changes(self) -> Iterator[list[str]]:
+        """Yield, at least once a tick, the paths that have appeared or changed."""
+        import watchfiles
+
+        try:
+            for changes in watchfiles.watch(
+                self._folder,
+                debounce=_TICK,
+                step=50,
+                rust_timeout=_TICK,
+                yield_on_timeout=True,
+                watch_filter=None,
+                force_polling=self._polling or None,
+                ignore_permission_denied=True,
+            ):
+                yield sorted({p for kind, p in changes if kind != watchfiles.Change.deleted})
+        except OSError as error:  # what the system can watch is limited
+            raise ConfigError(
+                f"{self._folder} cannot be watched ({error}): --polling looks again and again instead"
+            ) from error
+
+    def _take(self, paths: list[str]) -> None:
+        for found in find(paths):
+            if found.reason is None:
+                if is_audio(found.path):
+                    self._settling.touch([found.path])
+            elif found.path not in self._told and os.path.lexists(found.path):
+                self._refused[found.path] = found
+
+    def _news(self) -> list[Found]:
+        """Return what cannot be looked into and has not been told yet."""
+        news = list(self._refused.values())
+        self._told.update(self._refused)
+        self._refused.clear()
+        return news
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from another of its name; None where there is none."""
+    try:
+        info = os.stat(folder)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino

@@ -32,6 +32,8 @@ def apply(
 
     Raises
     ------
+    DataError
+        The journal cannot be written, or another file lies in its place.
     OSError
         The disk is full, or the journal cannot be written; no file is half written.
     """

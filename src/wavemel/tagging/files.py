@@ -58,6 +58,21 @@ def read_genres(path: str | PathLike[str]) -> list[str]:
             return format_of(file, path).read(file)
 
 
+def audio_digest(path: str | PathLike[str]) -> str:
+    """Return a digest of all in a file that is no tag: it stays, whatever is done to its tags.
+
+    Raises
+    ------
+    TagError, MissingExtraError
+        As `read_genres`.
+    """
+    path = fspath(path)
+    with _told(path):
+        _regular(path)
+        with readable(path), open(path, "rb") as file:
+            return format_of(file, path).rest(file)[0]
+
+
 def write_genres(
     path: str | PathLike[str],
     genres: Sequence[str],

@@ -21,8 +21,10 @@ import platformdirs
 from wavemel.errors import DataError
 from wavemel.tagging.files import Written, sync_folder
 
-#: Environment variable that names another folder for journals.
+#: Environment variable that names another folder for journals, and for what a watch remembers.
 FOLDER = "WAVEMEL_STATE"
+#: How every journal begins, or what a killed run left of it.
+_BEGINNINGS = tuple(f'{{"op": "{op}", "path": "'.encode() for op in ("write", "undo"))
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,38 @@ class Journal:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
 
+    def begin(self) -> None:
+        """Make sure, before anything is written, that entries may be appended.
+
+        Raises
+        ------
+        DataError
+            There is such a file already, and it is no journal, or cannot be read.
+        """
+        try:
+            if self.path.exists() and not self.path.is_file():
+                raise DataError(f"the journal {self.path} is no file: give another --journal")
+            with self.path.open("rb") as file:
+                start = file.read(len(_BEGINNINGS[0]))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise self._unwritable(error) from error
+        line = start.partition(b"\n")[0]
+        ours = line and any(b.startswith(line) or line.startswith(b) for b in _BEGINNINGS)
+        if start and not ours:
+            raise DataError(
+                f"{self.path} is no journal of 'wavemel tag' and was left as it is: "
+                "give another --journal"
+            )
+
     def append(self, op: str, written: Written) -> None:
         """Add an entry and return once it is on the disk.
 
         Raises
         ------
         DataError
-            The journal cannot be written.
+            The journal cannot be written, or the file is no journal.
         OSError
             The disk is full.
         """
@@ -63,6 +90,7 @@ class Journal:
             written.after_hash,
             datetime.now(UTC).isoformat(timespec="seconds"),
         )
+        self.begin()
         # ASCII: names of files that are no UTF-8 come back as they were.
         line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
         try:
@@ -70,10 +98,13 @@ class Journal:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise DataError(
-                f"the journal {self.path} cannot be written: {error.strerror}; "
-                "no file was tagged without it"
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DataError:
+        return DataError(
+            f"the journal {self.path} cannot be written: {error.strerror}; "
+            "no file was tagged without it"
+        )
 
     def _append(self, line: bytes) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,10 +152,20 @@ class Journal:
         return entries, broken
 
 
+def own_state() -> Path | None:
+    """Return the folder that the user's environment names for journals and the like, if any."""
+    own = os.environ.get(FOLDER)
+    return Path(own) if own else None
+
+
 def journals() -> Path:
     """Return the folder where journals lie by default."""
-    own = os.environ.get(FOLDER)
-    return Path(own) if own else platformdirs.user_state_path("wavemel") / "tags"
+    return own_state() or platformdirs.user_state_path("wavemel") / "tags"
+
+
+def watches() -> Path:
+    """Return the folder where the results of watches lie by default."""
+    return (own_state() or platformdirs.user_state_path("wavemel")) / "watch"
 
 
 def new_journal() -> Path:

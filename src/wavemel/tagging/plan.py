@@ -52,10 +52,7 @@ def plan(
     ConfigError
         ``min_confidence`` is no probability or ``top`` is below 1.
     """
-    if not 0 <= min_confidence <= 1:
-        raise ConfigError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
-    if top < 1:
-        raise ConfigError(f"--top is 1 or more, not {top}")
+    check_limits(min_confidence, top)
     changes = []
     for verdict in results:
         if verdict.error is not None:
@@ -78,6 +75,14 @@ def plan(
         )
         changes.append(Change(verdict.path, before, after, why))
     return changes
+
+
+def check_limits(min_confidence: float, top: int) -> None:
+    """Raise ConfigError where ``min_confidence`` is no probability or ``top`` is below 1."""
+    if not 0 <= min_confidence <= 1:
+        raise ConfigError(f"--min-confidence is a probability from 0 to 1, not {min_confidence}")
+    if top < 1:
+        raise ConfigError(f"--top is 1 or more, not {top}")
 
 
 def decide(

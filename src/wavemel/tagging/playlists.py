@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from wavemel.errors import ConfigError
 from wavemel.registry import suggest
+from wavemel.tagging.errors import shown
 from wavemel.tagging.mapping import GenreMap
+from wavemel.tagging.plan import check_limits
 from wavemel.tagging.verdicts import Verdict
 
 
@@ -33,7 +37,14 @@ def by_genre(
     top: int = 1,
     unsure: bool = False,
 ) -> list[Playlist]:
-    """Return one playlist a genre; a file stands in each of its ``top`` genres that is probable enough."""
+    """Return one playlist a genre; a file stands in each of its ``top`` genres if probable enough.
+
+    Raises
+    ------
+    ConfigError
+        ``min_confidence`` is no probability or ``top`` is below 1.
+    """
+    check_limits(min_confidence, top)
     mapping = mapping or GenreMap({})
     tracks: dict[str, dict[str, float]] = {}
     for verdict in results:
@@ -74,7 +85,9 @@ def write_playlists(
     Raises
     ------
     ConfigError
-        The format is unknown.
+        The format is unknown, the folder cannot be made, or a file in it not be written.
+    OSError
+        The disk is full.
     """
     if format not in _WRITERS:
         raise ConfigError(
@@ -82,7 +95,8 @@ def write_playlists(
         )
     ending, render = _WRITERS[format]
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with _told(folder, "is no folder that playlists can be put into"):
+        folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     unheld: list[str] = []
     names: set[str] = set()
@@ -94,11 +108,61 @@ def write_playlists(
             else:
                 tracks.append((_seen_from(folder, path, relative), probability))
         target = folder / f"{_file_name(playlist.genre, names)}{ending}"
-        temporary = target.with_name(f".{target.name}.tmp")
-        temporary.write_text(render(playlist.genre, tracks), encoding="utf-8", newline="\n")
-        os.replace(temporary, target)
+        with _told(target, "cannot be written"):
+            _replace(target, render(playlist.genre, tracks))
         written.append(target)
     return written, list(dict.fromkeys(unheld))
+
+
+def others(
+    folder: str | PathLike[str], written: Iterable[Path], *, format: str = "m3u"
+) -> list[Path]:
+    """Return the playlists of ours, of one format, that lie in a folder beside those just written.
+
+    An earlier run made them, out of other results or with other options. They
+    are told by how they begin, which an edited one does too: none is removed.
+
+    Raises
+    ------
+    ConfigError
+        The folder cannot be looked into.
+    """
+    ending, _ = _WRITERS[format]
+    new = {path.name for path in written}
+    with _told(Path(folder), "cannot be looked into"):
+        found = sorted(Path(folder).glob(f"*{ending}"))
+        return [path for path in found if path.name not in new and _begins_as(path, format)]
+
+
+def _begins_as(path: Path, format: str) -> bool:
+    sign = _SIGNS[format]
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(sign)) == sign
+
+
+def _replace(target: Path, text: str) -> None:
+    """Write a file whole, or leave it as it was."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def _told(path: Path, what: str) -> Iterator[None]:
+    """Turn what the system says of a path into a ConfigError; a full disk concerns all paths."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ConfigError(f"{shown(str(path))} {what}: {error.strerror or error}") from error
 
 
 def _m3u(genre: str, tracks: list[tuple[str, float]]) -> str:
@@ -115,6 +179,8 @@ def _json(genre: str, tracks: list[tuple[str, float]]) -> str:
 
 
 _WRITERS = {"m3u": (".m3u8", _m3u), "json": (".json", _json)}
+#: How the files of each begin.
+_SIGNS = {"m3u": b"#EXTM3U\n#EXTENC:UTF-8\n#PLAYLIST:", "json": b'{\n "name": '}
 
 
 def _holds(path: str) -> bool:

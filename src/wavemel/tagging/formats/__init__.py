@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
+from wavemel.audio.sniff import HEAD
 from wavemel.registry import Registry
+from wavemel.tagging import foreign
 from wavemel.tagging.errors import TagError, require_mutagen
-
-#: Formats are asked up to this many bytes in, after any ID3v2 tags in front.
-HEAD = 64
+from wavemel.tagging.mpeg import after_zeros
 
 
 class DamagedError(ValueError):
@@ -51,7 +51,11 @@ FORMATS: Registry[TagFormat] = Registry("tag format", __name__)
 
 def format_of(file: BinaryIO, path: str) -> TagFormat:
     """Return the format of an open file, judged by its content; raise TagError for an unknown one."""
-    head = _head(file)
+    start = after_id3(file)
+    head = _read(file, start)
+    what = foreign.foreign(head) or foreign.foreign(_read(file, after_zeros(file, start)))
+    if what is not None:
+        raise TagError(path, f"is {what}: it was left alone")
     for _, known in sorted(FORMATS.items(), key=lambda item: item[1].order):
         if known.matches(file, head):
             return known
@@ -70,15 +74,20 @@ def id3_size(header: bytes) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d)
 
 
-def _head(file: BinaryIO) -> bytes:
+def after_id3(file: BinaryIO) -> int:
+    """Return where the content of a file begins: after any ID3v2 tags."""
     start = 0
     while True:
         file.seek(start)
-        head = file.read(HEAD)
-        size = id3_size(head)
+        size = id3_size(file.read(10))
         if not size:
-            return head
+            return start
         start += size
+
+
+def _read(file: BinaryIO, start: int) -> bytes:
+    file.seek(start)
+    return file.read(HEAD)
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from wavemel.tagging import id3
+from wavemel.tagging import id3, mpeg
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, id3_size
+from wavemel.tagging.formats import FORMATS, after_id3, id3_size
 
 #: An ID3v1 tag and what some programs put around it end within this many bytes of the end.
 TAIL = 256
@@ -19,15 +19,8 @@ class Mp3:
     order = 9
 
     def matches(self, file: BinaryIO, head: bytes) -> bool:
-        """Return whether a run of MPEG audio frames, or one with a Xing header, is found."""
-        from mutagen.mp3 import MP3, HeaderNotFoundError
-
-        file.seek(0)
-        try:
-            audio: Any = MP3(file, translate=False)
-        except HeaderNotFoundError:
-            return False
-        return not audio.info.sketchy
+        """Return whether frames begin after any ID3v2 tags: others may be of a file in the file."""
+        return mpeg.begins_with_frames(file, after_id3(file))
 
     def read(self, file: BinaryIO) -> list[str]:
         """Return the genres of the ID3v2 tag, or of an ID3v1 tag where that names none."""

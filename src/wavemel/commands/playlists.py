@@ -1,0 +1,56 @@
+"""`wavemel playlists`: genres into lists of files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure, read_map, say
+
+
+def playlists(
+    results: Annotated[Path, typer.Argument(help="What 'wavemel classify --out' wrote.")],
+    to: Annotated[Path, typer.Option(help="Folder of the playlists.")],
+    format: Annotated[str, typer.Option(help="m3u (extended, UTF-8) or json.")] = "m3u",
+    absolute: Annotated[
+        bool, typer.Option("--absolute", help="Name files from the root, not from the folder.")
+    ] = False,
+    min_confidence: MinConfidence = 0.5,
+    top: Top = 1,
+    mapping: Mapping = None,
+    unsure: Unsure = False,
+) -> None:
+    """Write one playlist a genre out of results.
+
+    Playlists of earlier runs are replaced where the genre is the same; others in
+    the folder are left, and named.
+    """
+    from wavemel.tagging.errors import shown
+    from wavemel.tagging.playlists import by_genre, others, write_playlists
+    from wavemel.tagging.verdicts import read_results
+
+    verdicts = read_results(results)
+    lists = by_genre(
+        verdicts,
+        min_confidence=min_confidence,
+        mapping=read_map(mapping, verdicts, None),
+        top=top,
+        unsure=unsure,
+    )
+    written, unheld = write_playlists(lists, to, format=format, relative=not absolute)
+    for playlist, path in zip(lists, written, strict=True):
+        typer.echo(f"{path}: {len(playlist.tracks)} tracks")
+    for name in unheld:
+        say(f"{shown(name)}: its name cannot stand in an M3U file (--format json holds it)")
+    if not written:
+        say("no result is sure enough for a playlist")
+    for path in others(to, written, format=format):
+        say(f"{shown(str(path))}: is a playlist of an earlier run, left as it is")
+    raise typer.Exit(1 if unheld else 0)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("playlists")(playlists)
