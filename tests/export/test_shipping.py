@@ -190,6 +190,7 @@ def test_calibration_from_a_file(runs: Path, tmp_path: Path) -> None:
     card = (tmp_path / "m" / "README.md").read_text()
     assert "- temperature: 1.4\n- fitted on: other folds\n" in card
     assert "error after: 0.043" in card
+    assert "- chosen so that of the others are right: 90% or more" in card
     assert "- of these right: 91%" in card
 
 

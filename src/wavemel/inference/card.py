@@ -214,6 +214,10 @@ def _calibration(model: ModelDescription) -> str:
     rows += [("expected calibration error after", _number(found.get("ece_after")))]
     rows += [("unsure below", _number(model.unsure_below) if model.unsure_below else "never")]
     unsure = found.get("unsure") or {}
+    if "precision" in unsure:
+        rows.append(
+            ("chosen so that of the others are right", f"{unsure['precision']:.0%} or more")
+        )
     if "coverage" in unsure:
         rows.append(("answered at that threshold", f"{unsure['coverage']:.0%}"))
     if "share_right" in unsure:
