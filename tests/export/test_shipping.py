@@ -68,6 +68,15 @@ def test_weights_are_those_of_the_graph_and_smaller(runs: Path, tmp_path: Path) 
     assert load_checkpoint(tmp_path / "m" / "model.safetensors").experiment == loaded.experiment
 
 
+def test_the_same_export_has_the_same_checksums(runs: Path, tmp_path: Path) -> None:
+    made = [
+        export(runs / "mel", Options(name="m", weights=True), tmp_path / f"{i}").folder
+        for i in range(4)  # the order of two keys by chance would be the same in one of eight
+    ]
+    for name in ("model.onnx", "model.safetensors", "model.json", "README.md"):
+        assert len({(folder / name).read_bytes() for folder in made}) == 1, name
+
+
 def test_without_weights_none_are_written_and_that_is_said(runs: Path, tmp_path: Path) -> None:
     made = export(runs / "mel", Options(name="m"), tmp_path / "m")
     assert made.rounding is None

@@ -49,7 +49,21 @@ def save_weights(path: Path, checkpoint: Checkpoint) -> None:
         ],
     }
     # Not save_file, whose files nobody but their maker may read: a model is passed on.
-    path.write_bytes(save(tensors, {"format": "pt", HEADER: json.dumps(said, ensure_ascii=False)}))
+    metadata = {"format": "pt", HEADER: json.dumps(said, ensure_ascii=False)}
+    path.write_bytes(_in_order(save(tensors, metadata)))
+
+
+def _in_order(data: bytes) -> bytes:
+    """Return a safetensors file with its metadata sorted: the library writes them in any order.
+
+    So the same export has the same checksum. Offsets of tensors count from the header's end.
+    """
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors stay aligned
+    return len(text).to_bytes(8, "little") + text + data[end:]
 
 
 def about_training(checkpoint: Checkpoint) -> dict[str, Any]:
