@@ -8,7 +8,6 @@ has not been heard of for some minutes.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import sqlite3
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from wavemel.audio.locate import content_hash, fingerprint
 from wavemel.errors import AudioError, ModelError
+from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
 from wavemel.library.owners import may_be_alive, this_process
 from wavemel.outputs.rows import Row, named
@@ -39,13 +39,11 @@ _FORMAT = "1"
 _NOTES = ("bytes", "stale", "layout", "folder")
 #: Seconds for which another machine's silence is believed.
 _LEASE = 300.0
-#: Seconds to wait for other processes that are writing.
-_PATIENCE = 60.0
 #: What is wrong where the store itself is not, by SQLite's code.
 _TROUBLE = {
     sqlite3.SQLITE_CANTOPEN: "cannot be opened or made: it needs a folder that may be written to",
     sqlite3.SQLITE_READONLY: "may not be written to: look at its access rights",
-    sqlite3.SQLITE_BUSY: f"was in use by others for {_PATIENCE:g} seconds: run again",
+    sqlite3.SQLITE_BUSY: f"was in use by others for {PATIENCE:g} seconds: run again",
     sqlite3.SQLITE_IOERR: "cannot be read or written: look at the disk, and run again",
 }
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
@@ -77,10 +75,7 @@ class Store:
         self.owner = owner or this_process()
         self._renewed = time.time()
         with self._told():
-            self._db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
-        # WAL: a commit is one write to a log, and survives kill -9 at any point.
-        self._run("pragma journal_mode=wal")
-        self._run("pragma synchronous=normal")
+            self._db = connect(path)
         with self.transaction():
             for statement in _SCHEMA.split(";"):
                 self._run(statement)
@@ -91,20 +86,14 @@ class Store:
         with self._told():
             return self._db.execute(statement, values)
 
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what SQLite says into what a user can do about it."""
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of it says where
-            if code == sqlite3.SQLITE_FULL:
-                full = os.strerror(errno.ENOSPC)
-                raise OSError(errno.ENOSPC, full, os.fspath(self.path)) from error
-            said = _TROUBLE.get(code)
-            if said is None:
-                said = f"is no store of results ({error}): remove it"
-            raise ModelError(f"{self.path} {said}") from error
+    def _told(self) -> contextlib.AbstractContextManager[None]:
+        return told(self.path, self._sentence)
+
+    def _sentence(self, error: sqlite3.DatabaseError) -> ModelError:
+        said = _TROUBLE.get(code_of(error))
+        if said is None:
+            said = f"is no store of results ({error}): remove it"
+        return ModelError(f"{self.path} {said}")
 
     def _check(self, about: dict[str, str]) -> None:
         found = self._run("select key, value from about")
@@ -138,7 +127,7 @@ class Store:
 
     def settled(self, path: str) -> Taken | None:
         """Return DONE or FAILED where a file was done and has not been touched since, else None."""
-        known = self._known(_key(path))
+        known = self._known(key_of(path))
         if known is None or known.row is None or known.again:
             return None
         if (known.size, known.changed) != _fingerprint(path):
@@ -147,7 +136,7 @@ class Store:
 
     def busy(self, path: str) -> bool:
         """Return whether a file is in the hands of another process that is alive."""
-        known = self._known(_key(path))
+        known = self._known(key_of(path))
         return (
             known is not None
             and known.owner not in (None, self.owner)
@@ -156,7 +145,7 @@ class Store:
 
     def take(self, path: str) -> Taken:
         """Say what is to be done with a file, and take it where it is to be classified."""
-        key = _key(path)
+        key = key_of(path)
         size, changed = _fingerprint(path)
         known = self._known(key)
         if known is not None and known.row is not None and not known.again:
@@ -186,7 +175,7 @@ class Store:
 
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""
-        key = _key(done.path)
+        key = key_of(done.path)
         (before,) = self._run("select row from files where key = ?", (key,)).fetchone()
         (number,) = self._run("select ifnull(max(number), 0) + 1 from files").fetchone()
         self._run(
@@ -213,7 +202,7 @@ class Store:
 
         Such a file has the bytes of one that was done and is no longer where it was.
         """
-        if self._known(_key(path)) is not None:
+        if self._known(key_of(path)) is not None:
             return None
         try:
             size, changed = fingerprint(path)
@@ -234,7 +223,7 @@ class Store:
                     row.pop("path_base64", None)
                 self._run(
                     "update files set key = ?, changed = ?, row = ? where key = ?",
-                    (_key(path), changed, json.dumps(row, ensure_ascii=False), key),
+                    (key_of(path), changed, json.dumps(row, ensure_ascii=False), key),
                 )
                 self.set_note("stale", "yes")
                 return row
@@ -279,7 +268,7 @@ class Store:
         size, changed = fingerprint(path)
         self._run(
             "update files set size = ?, changed = ?, content = ? where key = ? and row is not null",
-            (size, changed, content_hash(path), _key(path)),
+            (size, changed, content_hash(path), key_of(path)),
         )
 
     def rows(self) -> Iterator[Row]:
@@ -367,10 +356,6 @@ class _File:
         return isinstance(other, _File) and vars(self) == vars(other)
 
     __hash__ = None  # type: ignore[assignment]
-
-
-def _key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))
 
 
 def _fingerprint(path: str) -> tuple[int, int]:

@@ -6,15 +6,13 @@ at that file again, and finds the genre there.
 
 from __future__ import annotations
 
-import errno
-import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from wavemel.audio.locate import fingerprint
 from wavemel.errors import AudioError, DataError
+from wavemel.library.database import connect, key_of, told
 
 _SCHEMA = """
 create table if not exists tagged (
@@ -45,10 +43,7 @@ class Ledger:
     def __init__(self, path: Path, how: str) -> None:
         self.path, self._how = path, how
         with self._told():
-            self._db = sqlite3.connect(path, timeout=60, isolation_level=None)
-            # As in the store of results: what is committed survives kill -9.
-            self._db.execute("pragma journal_mode=wal")
-            self._db.execute("pragma synchronous=normal")
+            self._db = connect(path)
             self._db.execute(_SCHEMA)
 
     def knows(self, path: str) -> bool:
@@ -74,7 +69,7 @@ class Ledger:
         with self._told():
             self._db.execute(
                 "insert or replace into tagged values (?, ?, ?, ?, ?)",
-                (_key(path), *now, self._how, audio),
+                (key_of(path), *now, self._how, audio),
             )
 
     def close(self) -> None:
@@ -84,24 +79,16 @@ class Ledger:
     def _entry(self, columns: str, path: str) -> tuple[object, ...] | None:
         with self._told():
             query = f"select {columns} from tagged where key = ?"
-            return self._db.execute(query, (_key(path),)).fetchone()
+            return self._db.execute(query, (key_of(path),)).fetchone()
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
-                full = os.strerror(errno.ENOSPC)
-                raise OSError(errno.ENOSPC, full, os.fspath(self.path)) from error
-            raise DataError(
-                f"{self.path}, which says what was tagged, cannot be used ({error}): look at the "
-                "disk and its access rights, or remove that file"
-            ) from error
+    def _told(self) -> AbstractContextManager[None]:
+        return told(self.path, self._sentence)
 
-
-def _key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))
+    def _sentence(self, error: sqlite3.DatabaseError) -> DataError:
+        return DataError(
+            f"{self.path}, which says what was tagged, cannot be used ({error}): look at the "
+            "disk and its access rights, or remove that file"
+        )
 
 
 def _fingerprint(path: str) -> tuple[int, int] | None:
