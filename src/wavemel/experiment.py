@@ -153,6 +153,7 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
     """Return the experiment that plain data describes; raise ConfigError where it does not fit."""
     from pydantic import TypeAdapter, ValidationError
 
+    from wavemel.experiment_checks import check_network, check_ranges
     from wavemel.features.augment import make_augmentations
 
     training = tree.get("training")
@@ -164,131 +165,12 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
     except ValidationError as error:
         raise ConfigError(f"{where}: {_sentence(error)}") from error
     try:
-        _check_ranges(experiment)
-        _check_network(experiment)
+        check_ranges(experiment)
+        check_network(experiment)
         make_augmentations(experiment.augment)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from error
     return experiment
-
-
-def _check_ranges(experiment: Experiment) -> None:
-    """Raise ConfigError where a number makes no sense."""
-    audio, mel, training = experiment.audio, experiment.mel, experiment.training
-    low: dict[str, tuple[float, float]] = {
-        "seed": (experiment.seed, 0),
-        "audio.rate": (audio.rate, 1000),
-        "audio.seconds": (audio.seconds, 0.01),
-        "mel.n_fft": (mel.n_fft, 16),
-        "mel.hop": (mel.hop, 1),
-        "mel.bands": (mel.bands, 1),
-        "training.epochs": (training.epochs, 1),
-        # Batch norm has no variance of one clip.
-        "training.batch_size": (training.batch_size, 2),
-        "training.learning_rate": (training.learning_rate, 0),
-        "training.weight_decay": (training.weight_decay, 0),
-        "training.patience": (1 if training.patience is None else training.patience, 1),
-        "training.mixup": (training.mixup, 0),
-        "training.head_epochs": (training.head_epochs, 0),
-        "training.branch_rate": (training.branch_rate, 0),
-        "audio.clip_seconds": (audio.kept_seconds, audio.seconds),
-        "evaluation.batch_size": (experiment.evaluation.batch_size, 1),
-        "evaluation.windows": (experiment.evaluation.windows, 1),
-    }
-    for key, (value, least) in low.items():
-        # Written so that NaN fails too.
-        if not value >= least:
-            raise ConfigError(f"{key} must be at least {least}, not {value}")
-    for key, share in (
-        ("evaluation.overlap", experiment.evaluation.overlap),
-        ("training.label_smoothing", training.label_smoothing),
-        ("training.warmup", training.warmup),
-        ("training.average", training.average or 0.0),
-    ):
-        if not 0 <= share < 1:
-            raise ConfigError(f"{key} must be at least 0 and under 1, not {share}")
-    if experiment.labels == "genres" and experiment.evaluation.pooling != "mean":
-        raise ConfigError(
-            "evaluation.pooling=geometric is for one genre a clip, for probabilities of several do "
-            "not sum to 1: use evaluation.pooling=mean"
-        )
-    if experiment.labels == "genres" and training.sampling != "natural":
-        raise ConfigError(
-            "clips of several genres cannot be drawn by genre: use training.class_weights, "
-            "or training.sampling=natural"
-        )
-
-
-def _check_network(experiment: Experiment) -> None:
-    """Build the network and run it on torch's meta device, which allocates nothing."""
-    import torch
-
-    from wavemel.networks import NETWORKS, build_network
-
-    name = experiment.network.get("name")
-    if not isinstance(name, str):
-        raise ConfigError("network has no name; say which, as in 'network: {name: wave}'")
-    branches = getattr(NETWORKS[name], "branches", {})
-    staged = experiment.training.head_epochs > 0 or experiment.training.branch_rate != 1
-    if staged and not branches:
-        raise ConfigError(
-            f"training.head_epochs and training.branch_rate are for networks with branches, "
-            f"which {name!r} is not"
-        )
-    for branch in experiment.training.initial:
-        if branch not in branches:
-            raise ConfigError(
-                f"training.initial names the branch {branch!r}, which network {name!r} does not have"
-            )
-    samples = experiment.audio.samples
-    shapes = {
-        "wave": (samples,),
-        "mel": (experiment.mel.bands, experiment.mel.frames(samples)),
-    }
-    try:
-        with torch.device("meta"):
-            network = build_network(**network_arguments(experiment, classes=2)).eval()
-            shapes["embedding"] = (network.n_features,)
-            if all(part in shapes for part in network.inputs):
-                network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
-                _check_shortened(experiment, network)
-    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"network {name!r} cannot be built with these options: {reason}"
-        ) from error
-    if "embedding" in network.inputs and experiment.augment:
-        raise ConfigError(
-            f"augment {', '.join(experiment.augment)} changes audio, but a frozen encoder's embeddings "
-            "are computed once: leave augment out (training.mixup works)"
-        )
-    if experiment.network.get("frozen") and not experiment.training.initial:
-        raise ConfigError(
-            "network.frozen would freeze random weights: name trained runs in training.initial"
-        )
-
-
-def _check_shortened(experiment: Experiment, network: Any) -> None:
-    """Raise ConfigError where augmentation shortens clips for a network that takes one length alone."""
-    import torch
-
-    from wavemel.features.augment import make_augmentations
-
-    samples = experiment.audio.samples
-    left = make_augmentations(experiment.augment).left(samples)
-    if experiment.audio.clip_seconds is not None or left == samples:
-        return
-    alone = {name: make_augmentations({name: o}) for name, o in experiment.augment.items()}
-    shorten = ", ".join(name for name, made in alone.items() if made.left(samples) < samples)
-    shapes = {"wave": (left,), "mel": (experiment.mel.bands, experiment.mel.frames(left))}
-    try:
-        network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
-    except RuntimeError as error:
-        raise ConfigError(
-            f"augment {shorten} leaves less than audio.seconds of a clip, and network "
-            f"{experiment.network['name']!r} takes no less: set audio.clip_seconds to "
-            f"{experiment.audio.seconds:g} or more"
-        ) from error
 
 
 def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:
