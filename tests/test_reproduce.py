@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 from sklearn.metrics import accuracy_score, f1_score
-from tiny_runs import NETWORKS, QUIET, TINY
+from tiny_runs import DATA, QUIET, write_configs
 
 from wavemel.commands.options import seed_numbers
 from wavemel.comparison import compare
@@ -26,20 +24,10 @@ from wavemel.evaluation.runs import evaluate_on, evaluate_run, run_predictions, 
 from wavemel.explain.confusions import find_confusions
 from wavemel.reproduce import Plan, reproduce
 
-DATA = "demo:clips=40,seconds=2,rate=8000"
 KEYS = {
     "name", "data", "split", "n", "top1", "top1_ci95", "macro_precision", "macro_recall",
     "macro_f1", "one_vs_rest_accuracy", "log_loss", "parameters", "epochs", "seconds",
 }  # fmt: skip
-
-
-def write_configs(folder: Path, *names: str, epochs: int = 1) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        tree = {**TINY, "name": name, "network": NETWORKS[name], "augment": {}}
-        tree["training"] = {**TINY["training"], "epochs": epochs}
-        (folder / f"{name}.yaml").write_text(json.dumps(tree))
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -284,67 +272,6 @@ def test_seeds_are_read_once_each() -> None:
     for wrong in ("", "1;2", "-1"):
         with pytest.raises(ConfigError, match="--seeds"):
             seed_numbers(wrong)
-
-
-def wavemel(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "wavemel", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
-@pytest.mark.slow
-def test_on_the_command_line(tmp_path: Path) -> None:
-    configs = write_configs(tmp_path / "configs", "wave", "mel", epochs=2)
-    run = str(tmp_path / "run")
-    done = wavemel("train", str(configs / "wave.yaml"), "--data", DATA, "--to", run)
-    assert done.returncode == 0, done.stderr
-    assert "best epoch" in done.stdout
-    assert "two sides" in done.stdout
-    again = wavemel("train", str(configs / "wave.yaml"), "--data", DATA, "--to", run)
-    assert again.returncode == 2
-    assert "already holds a run" in again.stderr
-    assert "Traceback" not in again.stderr
-    done = wavemel("evaluate", run)
-    assert done.returncode == 0, done.stderr
-    assert "one-vs-rest accuracy" in done.stdout
-    mel = str(tmp_path / "mel")
-    assert wavemel("train", str(configs / "mel.yaml"), "-d", DATA, "--to", mel).returncode == 0
-    report = tmp_path / "report"
-    done = wavemel("compare", run, mel, "--to", str(report))
-    assert done.returncode == 0, done.stderr
-    assert (report / "report.html").is_file()
-    assert wavemel("compare", run, mel, "--to", str(report)).returncode == 2
-
-
-@pytest.mark.slow
-def test_two_processes_train_together(tmp_path: Path) -> None:
-    configs = write_configs(tmp_path / "configs", "wave", epochs=1)
-    together = ["--accelerator", "cpu", "--devices", "2", "--logger", "tensorboard"]
-    run = tmp_path / "run"
-    done = wavemel("train", str(configs / "wave.yaml"), "-d", DATA, "--to", str(run), *together)
-    assert done.returncode == 0, done.stderr
-    about = json.loads((run / "run.json").read_text())
-    assert about["devices"] == "2 x cpu"
-    assert about["finished"]
-    assert done.stdout.count("best epoch") == 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["train", "paper/wave", "--data", "/no/such/folder"], "does not exist"),
-        (["train", "paper/wave", "--set", "training.epoch=1"], "did you mean 'epochs'"),
-        (["train", "papper/wave"], "did you mean 'paper/wave'"),
-        (["reproduce", "--config-set", "papers"], "did you mean 'paper'"),
-        (["reproduce", "--seeds", "a"], "whole numbers"),
-        (["evaluate", "/no/such/run"], "is missing"),
-    ],
-)
-def test_mistakes_get_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:
-    done = wavemel(*arguments)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_seeds_and_networks_are_averaged_and_overfitting_is_told(

@@ -1,6 +1,7 @@
 """A data set and an experiment small enough to train in a second or two; what a run left."""
 
 import csv
+import json
 from pathlib import Path
 
 import lightning as L
@@ -11,6 +12,8 @@ from wavemel.experiment import Experiment, make_experiment
 from wavemel.training.dataset import Dataset, prepare
 from wavemel.training.trainer import Hardware
 
+#: What it is trained on.
+DATA = "demo:clips=40,seconds=2,rate=8000"
 TINY = {
     "name": "tiny",
     "audio": {"rate": 8000, "seconds": 1.5},
@@ -67,3 +70,13 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def rows(folder: Path) -> list[dict[str, str]]:
     kept = list(csv.DictReader((folder / "metrics.csv").open()))
     return [{k: v for k, v in row.items() if "seconds" not in k} for row in kept]
+
+
+def write_configs(folder: Path, *names: str, epochs: int = 1) -> Path:
+    """Write a set of configs, one for each network named, and return its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        tree = {**TINY, "name": name, "network": NETWORKS[name], "augment": {}}
+        tree["training"] = {**TINY["training"], "epochs": epochs}
+        (folder / f"{name}.yaml").write_text(json.dumps(tree))
+    return folder
