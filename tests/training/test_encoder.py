@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from tensor_bundles import save_musicnn
 from tiny_encoders import RATE, WIDTH, save_encoder
 from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 
@@ -21,6 +22,9 @@ from wavemel.evaluation.runs import evaluate_run
 from wavemel.experiment import Experiment
 from wavemel.export import Options, export
 from wavemel.features.encoders.huggingface import HuggingFaceEncoder
+from wavemel.features.encoders.musicnn import RATE as MUSICNN_RATE
+from wavemel.inference.bundle import read_bundle
+from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.training.dataset import Dataset
 from wavemel.training.encoder import embedding_stores, open_encoder
 from wavemel.training.folder import changed_settings
@@ -174,3 +178,30 @@ def test_what_is_refused(encoder: str, dataset: Dataset, tmp_path: Path) -> None
     assert not (tmp_path / "m").exists()
     with pytest.raises(ModelError, match="cannot be part of an ensemble"):
         join([load_checkpoint(run), load_checkpoint(run)])
+
+
+def test_a_head_on_an_encoder_of_convolutions_is_exported_with_it(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    name = save_musicnn(tmp_path / "musicnn")
+    audio = {"rate": MUSICNN_RATE, "seconds": 0.5, "clip_seconds": 2}
+    experiment = head(name, audio=audio, options={"pooling": "own"})
+    train(experiment, dataset, tmp_path / "run", hardware=QUIET)
+    made = export(tmp_path / "run", Options(name="m"), tmp_path / "m")
+    assert made.difference < 1e-4
+    d = made.bundle.description
+    assert d.inputs == ("samples",)
+    assert d.dynamic_length
+    model = load_checkpoint(tmp_path / "run").model
+    x = 0.1 * np.random.default_rng(0).standard_normal((3, d.samples), dtype=np.float32)
+    with torch.inference_mode():
+        expected = torch.softmax(model(torch.from_numpy(x)).double(), 1).numpy()
+    # The graph needs the encoder's files no more.
+    shutil.rmtree(tmp_path / "musicnn")
+    answers = Windows2Probabilities(read_bundle(tmp_path / "m"))(x)
+    assert np.abs(answers - expected).max() < 1e-4
+    assert np.ptp(expected, axis=0).max() > 1e-3  # the answers compared do differ
+    # Another encoder under the same head is another model.
+    save_musicnn(tmp_path / "musicnn", seed=1)
+    with pytest.raises(ModelError, match="other weights"):
+        export(tmp_path / "run", Options(name="m"), tmp_path / "other")

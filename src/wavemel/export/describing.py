@@ -51,6 +51,9 @@ def fingerprint(model: GenreModel) -> str:
     digest = hashlib.sha256()
     if model.front_end.logmel is not None:
         digest.update(repr(dataclasses.asdict(model.front_end.logmel.config)).encode())
+    if model.front_end.embedder is not None:
+        choice, encoder = model.front_end.embedder.choice, model.front_end.embedder.encoder
+        digest.update(f"{encoder.weights} {choice.layer} {choice.pooling}".encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

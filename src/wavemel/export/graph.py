@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wavemel.errors import ModelError
 from wavemel.networks.model import GenreModel
 
 OPSET = 18
@@ -27,7 +28,7 @@ def write_graph(
     batch = torch.export.Dim("batch")
     sizes: list[dict[int, Any]]
     if inputs == ("samples",):
-        module: nn.Module = _LogProbabilities(model)
+        module: nn.Module = _LogProbabilities(with_encoder(model))
         arguments: tuple[Tensor, ...] = (waveform,)
     else:
         module = _LogProbabilities(model.network)
@@ -65,6 +66,26 @@ def _strip(path: Path) -> None:
     for part in (*inner.input, *inner.output):
         del part.metadata_props[:]
     onnx.save(graph, path)
+
+
+def with_encoder(model: GenreModel) -> nn.Module:
+    """Return a model, waveform in, logits out, as one module: its encoder, if it has one, is part of it.
+
+    Raises
+    ------
+    ModelError
+        The encoder cannot be part of a graph, or cannot be loaded.
+    """
+    embedder = model.front_end.embedder
+    if embedder is None:
+        return model
+    encoder = embedder.encoder.graph
+    if encoder is None:
+        raise ModelError(
+            f"a head on the encoder {embedder.choice.encoder} cannot be exported with it: ask it "
+            "with wavemel evaluate"
+        )
+    return nn.Sequential(encoder, model.network)
 
 
 class _LogProbabilities(nn.Module):

@@ -16,7 +16,7 @@ import torch
 from wavemel.checkpoint import Checkpoint, join, load_checkpoint
 from wavemel.errors import DataError, ModelError
 from wavemel.export.describing import calibration, describe, fingerprint, identified
-from wavemel.export.graph import quantise, takes_any_length, write_graph
+from wavemel.export.graph import quantise, takes_any_length, with_encoder, write_graph
 from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen
 from wavemel.export.options import Options
 from wavemel.export.weights import round_weights, save_weights
@@ -72,11 +72,10 @@ def export(
         raise ModelError(f"{folder} exists already: give another --name or --to, or --replace")
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     checkpoint = _load(paths)
+    with_encoder(checkpoint.model)  # before anything is measured
     if checkpoint.model.front_end.embedder is not None:
-        raise ModelError(
-            f"{paths[0]} is a head on the encoder {checkpoint.experiment.network['encoder']}, which "
-            "cannot be exported with it: ask it with wavemel evaluate"
-        )
+        # What an encoder hears is its own affair, and part of the graph.
+        options = dataclasses.replace(options, front_end="inside")
     # What one member was validated on, others may have learnt: an ensemble is measured on given data.
     alone = paths[0] if paths[0].is_dir() else paths[0].parent
     known = len(paths) == 1 or options.data is not None

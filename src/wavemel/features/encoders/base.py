@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wavemel.errors import ConfigError, ModelError
 from wavemel.registry import Registry
@@ -71,6 +71,9 @@ class Encoder(Protocol):
     weights: str
     #: Everything else that decides an embedding, as text.
     settings: str
+    #: The same as a module, waveforms (B, T) -> (B, width), that can be written as a graph together
+    #: with what stands on it; None where it cannot.
+    graph: nn.Module | None
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Return embeddings, (B, T) at ``rate`` -> (B, width) float32, on the same device."""

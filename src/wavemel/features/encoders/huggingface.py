@@ -38,6 +38,9 @@ class HuggingFaceEncoder:
         safetensors, with weights missing, or with code that was not allowed.
     """
 
+    #: Its feature extractor is no part of the model.
+    graph: nn.Module | None = None
+
     def __init__(self, choice: EncoderChoice) -> None:
         self.choice = choice
         self.extractor, model, missing, self.commit = _load(choice)

@@ -72,6 +72,8 @@ class MusicnnEncoder:
             self.model = Musicnn(weights).eval().requires_grad_(False)
         except (KeyError, RuntimeError) as error:
             raise ModelError(f"{choice.encoder} is no musicnn: {error}") from error
+        self._embed = Embedding(self.model, choice.layer, choice.pooling)
+        self.graph: nn.Module | None = self._embed
 
     def to(self, device: torch.device) -> None:
         """Move to another device."""
@@ -79,7 +81,29 @@ class MusicnnEncoder:
 
     def __call__(self, waveforms: Tensor) -> Tensor:
         """Return embeddings, (B, width)."""
-        return self.model.embed(waveforms, self.choice.layer, self.choice.pooling)
+        embedding: Tensor = self._embed(waveforms)
+        return embedding
+
+
+class Embedding(nn.Module):
+    """What an `EncoderChoice` asks of a `Musicnn`: waveforms (B, T) -> (B, width)."""
+
+    def __init__(self, model: Musicnn, layer: int | str, pooling: str) -> None:
+        super().__init__()
+        self.model, self.layer, self.pooling = model, layer, pooling
+
+    def forward(self, waveforms: Tensor) -> Tensor:
+        """Return embeddings."""
+        states = self.model.states(waveforms)
+        if self.pooling == "own":
+            return self.model.penultimate(states)
+        chosen = states[-1 if self.layer == "last" else int(self.layer)]
+        if self.pooling == "max":
+            return chosen.amax(2)
+        mean = chosen.mean(2)
+        if self.pooling == "mean":
+            return mean
+        return torch.cat([mean, chosen.std(2, correction=0)], 1)
 
 
 class Musicnn(nn.Module):
@@ -121,19 +145,6 @@ class Musicnn(nn.Module):
         x = torch.cat(states, 1)
         pooled = torch.stack([x.amax(2), x.mean(2)], 2).flatten(1)
         return self.dense_norm(F.relu(self.dense(self.pooled_norm(pooled))))
-
-    def embed(self, waveforms: Tensor, layer: int | str, pooling: str) -> Tensor:
-        """Return what an `EncoderChoice` asks for, (B, width)."""
-        states = self.states(waveforms)
-        if pooling == "own":
-            return self.penultimate(states)
-        chosen = states[-1 if layer == "last" else int(layer)]
-        if pooling == "max":
-            return chosen.amax(2)
-        mean = chosen.mean(2)
-        if pooling == "mean":
-            return mean
-        return torch.cat([mean, chosen.std(2, correction=0)], 1)
 
     def forward(self, waveforms: Tensor) -> Tensor:
         """Return logits of the tags."""
@@ -177,7 +188,7 @@ class FrontLayer(nn.Module):
         """Convolve and pool."""
         heard = self.filters(F.pad(x, self.padding))
         extreme = F.relu(torch.where(self.turned, heard.amin(3), heard.amax(3)))
-        still = self.still[:, None].expand(len(x), -1, extreme.shape[2])
+        still = self.still[:, None].expand(x.shape[0], -1, extreme.shape[2])
         return self.norm(torch.cat([extreme, still], 1).index_select(1, self.order))
 
 
