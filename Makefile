@@ -18,6 +18,8 @@ $(READY): pyproject.toml constraints.txt
 	@# torch first and pinned: what comes after takes the build that is there.
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@# For its weights alone: what it would bring along is not needed, and does not fit.
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps musicnn
 	@touch $(READY)
 
 reproduce: $(READY)  ## train and compare the three networks on the built-in corpus, write the report
