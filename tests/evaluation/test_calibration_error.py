@@ -136,3 +136,25 @@ def test_error_by_chance_is_that_of_a_perfect_model():
     assert np.mean(np.array(errors) > p95) == pytest.approx(0.05, abs=0.03)
     more = error_by_chance(np.tile(p, (20, 1)))
     assert more[0] < mean / 3
+
+
+def test_seeds_of_a_track_are_right_together_by_chance_too():
+    """Asked three times about each track, a perfect model errs as often as if asked once."""
+    _, p = overconfident(120)
+    once = error_by_chance(p)
+    tracks = np.tile(np.arange(120), 3)
+    thrice = error_by_chance(np.tile(p, (3, 1)), tracks)
+    assert thrice[0] == pytest.approx(once[0], rel=0.05)
+    assert error_by_chance(np.tile(p, (3, 1)))[0] < 0.7 * once[0]  # taken for tracks of their own
+
+
+def test_seeds_that_differ_are_each_as_right_as_they_say():
+    """One truth a track, and still every confidence true: a few sure answers, a few of others."""
+    rng = np.random.default_rng(3)
+    p = rng.dirichlet([1, 1, 1], 4000)
+    tracks = np.repeat(np.arange(2000), 2)
+    assert error_by_chance(p, tracks)[0] < 0.03
+    disagree = np.array([[0.6, 0.4], [0.4, 0.6]])
+    # Each is right in .6 of the draws: one of them in .8, both in the .2 that their shares overlap.
+    mean, _ = error_by_chance(disagree, ["a", "a"])
+    assert mean == pytest.approx(0.8 * 0.1 + 0.2 * 0.4, abs=0.02)

@@ -163,7 +163,7 @@ def figures_of(found: Tracks) -> dict[str, Any]:
     `error_by_chance`; ``aurc``: see `risk_coverage_area`; ``reliability``.
     """
     t, p = validate(found.truth, found.probabilities)
-    chance, chance95 = error_by_chance(p)
+    chance, chance95 = error_by_chance(p, found.paths)
     return {
         "top1": float((p.argmax(1) == t).mean()),
         "log_loss": float(log_losses(t, p).mean()),

@@ -108,16 +108,30 @@ def error_interval(
 
 
 def error_by_chance(
-    probabilities: npt.ArrayLike, bins: int = BINS, *, draws: int = 1000, seed: int = 0
+    probabilities: npt.ArrayLike,
+    tracks: Sequence[object] | npt.ArrayLike | None = None,
+    bins: int = BINS,
+    *,
+    draws: int = 1000,
+    seed: int = 0,
 ) -> tuple[float, float]:
     """Return the mean and the 95th percentile of the calibration error if every confidence were true.
 
     With few clips a bin, the share right strays from even a perfect
     confidence. An error at this mean cannot be told from 0 (consistency
     resampling: Bröcker & Smith 2007).
+
+    Parameters
+    ----------
+    probabilities : (n, K).
+    tracks : which track each prediction is of, (n,), where several (of seeds) are of one:
+        they are right and wrong together, as one truth makes them. Each its own by default.
+    bins, draws, seed : how many, and chance.
     """
     p = np.asarray(probabilities, dtype=np.float64)
     stated, _ = _confidence(*validate(np.zeros(len(p), np.int64), p))
+    of_track = group_numbers(tracks, len(p))
+    low, high = _stretch_of_answer(p, stated, of_track)
     places = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], stated)
     of_bin = np.zeros((len(stated), bins))
     of_bin[np.arange(len(stated)), places] = 1
@@ -126,9 +140,28 @@ def error_by_chance(
     block = max(1, _BLOCK // len(stated))
     for start in range(0, draws, block):
         rows = min(block, draws - start)
-        gaps = stated - (rng.random((rows, len(stated))) < stated)
+        drawn = rng.random((rows, int(of_track.max()) + 1))[:, of_track]
+        gaps = stated - ((drawn >= low) & (drawn < high))
         errors[start : start + rows] = np.abs(gaps @ of_bin).sum(1) / len(stated)
     return float(errors.mean()), float(np.percentile(errors, 95))
+
+
+def _stretch_of_answer(
+    p: FloatArray, stated: FloatArray, of_track: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return where in 0..1 a number drawn for its track must fall for each prediction to be right.
+
+    Each prediction's probabilities divide 0..1 among the classes, in an order that a track's
+    predictions share: its likeliest class first. So one that is as sure of the same
+    class is right with it, and one that is sure of another class is not.
+    """
+    means = np.zeros((int(of_track.max()) + 1, p.shape[1]))
+    np.add.at(means, of_track, p)
+    order = np.argsort(-means, axis=1, kind="stable")[of_track]
+    place = (order == p.argmax(1)[:, None]).argmax(1)
+    ends = np.cumsum(np.take_along_axis(p, order, 1), 1)
+    high = ends[np.arange(len(p)), place]
+    return high - stated, high
 
 
 def _confidence(truth: IntArray, probabilities: FloatArray) -> tuple[FloatArray, FloatArray]:
