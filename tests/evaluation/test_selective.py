@@ -166,7 +166,9 @@ def test_equal_confidences_are_answered_together():
     assert (everything.answered, everything.below, everything.promised) == (300, 0, True)
 
 
-@pytest.mark.parametrize(("precision", "confidence"), [(0.9, 0.9), (0.8, 0.95), (0.95, 0.9)])
+@pytest.mark.parametrize(
+    ("precision", "confidence"), [(0.9, 0.9), (0.8, 0.95), (0.95, 0.9), (0.9999, 0.9)]
+)
 def test_the_fewest_answers_bear_half_the_errors_allowed(precision, confidence):
     n = fewest_answers(precision, confidence)
     for tracks, enough in ((n, True), (n - 1, False)):

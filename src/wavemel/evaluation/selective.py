@@ -161,10 +161,19 @@ def answered(
 
 def fewest_answers(precision: float, confidence: float) -> int:
     """Return how many answers a promise begins with: enough to bear half the errors it allows."""
-    n = 1
-    while _bound(n, n * (1 + precision) / 2, 1 - confidence) < precision:
-        n += 1
-    return n
+
+    def short(n: int) -> bool:
+        return _bound(n, n * (1 + precision) / 2, 1 - confidence) < precision
+
+    high = 1
+    while short(high):
+        high *= 2
+    low = high // 2
+    # More answers only raise the bound: halve until the first number that is enough is left.
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if short(middle) else (low, middle)
+    return high
 
 
 def _promise(answered: FloatArray, right: FloatArray, precision: float, error: float) -> int | None:
