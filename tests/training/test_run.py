@@ -1,9 +1,11 @@
 """Training runs: their folder, resuming bit for bit, early stopping, branches, what is refused."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -144,6 +146,31 @@ def test_combined_starts_from_trained_branches(dataset: Dataset, tmp_path: Path)
         tiny("wave", training={"initial": {"mel": str(tmp_path / "mel")}})
 
 
+def test_a_branch_that_has_heard_the_test_clips_is_refused(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    table = dataset.table
+    training = table.assign(split="training")
+    for name, clips in (
+        ("all", training),
+        ("other", table.assign(split=table["split"].map(_TURNED))),
+    ):
+        heard = replace(dataset, table=clips)
+        alone = tiny("mel", training={"epochs": 1, "select": "last"})
+        train(alone, heard, tmp_path / name, hardware=QUIET)
+        experiment = tiny("combined", training={"initial": {"mel": str(tmp_path / name)}})
+        with pytest.raises(ModelError, match="has learnt from what this run holds out"):
+            train(experiment, dataset, tmp_path / "both", hardware=QUIET)
+    (tmp_path / "other" / "table.csv").unlink()
+    with pytest.raises(ModelError, match="does not say which clips it has learnt from"):
+        train(experiment, dataset, tmp_path / "both", hardware=QUIET)
+    assert not (tmp_path / "both").exists()
+
+
+#: Another split of the same clips.
+_TURNED = {"training": "test", "test": "validation", "validation": "training"}
+
+
 def test_balanced_class_weights(dataset: Dataset, tmp_path: Path) -> None:
     from wavemel.training.run import _class_weights
 
@@ -197,6 +224,26 @@ def test_figures_of_weights_that_have_changed_are_forgotten(
     assert after["log_loss"] != before["log_loss"]
     assert after == evaluate_run(run, again=True)
     assert yaml.safe_load((run / "experiment.yaml").read_text())["training"]["epochs"] == 3
+
+
+def test_figures_asked_for_during_training_are_not_those_of_its_end(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    early = []
+
+    class Impatient(L.Callback):
+        def on_train_epoch_end(self, trainer, *_) -> None:
+            if trainer.current_epoch == 2:
+                early.append(evaluate_run(run)["log_loss"])
+
+    train(
+        tiny("mel", training={"epochs": 4, "select": "last"}), dataset, run, hardware=QUIET,
+        callbacks=(Impatient(),),
+    )  # fmt: skip
+    final = evaluate_run(run)
+    assert final["log_loss"] not in early
+    assert final == evaluate_run(run, again=True)
 
 
 def test_a_first_epoch_without_a_number_does_not_keep_later_ones_out(tmp_path: Path) -> None:

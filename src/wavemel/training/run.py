@@ -13,11 +13,12 @@ import numpy.typing as npt
 import torch
 from lightning.pytorch.callbacks import Callback
 
-from wavemel.checkpoint import load_checkpoint, read_json, write_json
-from wavemel.errors import ConfigError, ModelError
+from wavemel.checkpoint import read_json, write_json
+from wavemel.errors import ConfigError
 from wavemel.experiment import Experiment
 from wavemel.features.augment import make_augmentations
 from wavemel.runtime import keep_freed_memory
+from wavemel.training.branches import start_from_branches
 from wavemel.training.callbacks import History, KeepBest
 from wavemel.training.dataset import Dataset, stores
 from wavemel.training.encoder import embedding_stores, embeds, open_encoder
@@ -69,7 +70,7 @@ def train(
         experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
     )
     # Before the folder is made: where a branch's run is missing, no half-made run is left behind.
-    _start_from_branches(task, settings.initial, data.classes)
+    start_from_branches(task, settings.initial, data)
     last = open_folder(folder, experiment, data, resume)
     train_store: Store
     validation_store: Store
@@ -163,30 +164,3 @@ def _class_weights(how: str, data: Dataset, rows: Any) -> torch.Tensor | None:
         return torch.from_numpy(np.minimum((len(targets) - present) / present, 100.0)).float()
     counts: npt.NDArray[np.int64] = np.bincount(targets, minlength=len(data.classes))
     return torch.tensor(counts.sum() / (len(counts) * counts), dtype=torch.float32)
-
-
-def _start_from_branches(
-    task: GenreTask, initial: dict[str, str], classes: tuple[str, ...]
-) -> None:
-    """Copy the trained feature extractors of other runs into a network's branches."""
-    branches = getattr(task.model.network, "branches", {})
-    for branch, run in initial.items():
-        if branch not in branches:
-            raise ConfigError(
-                f"training.initial names the branch {branch!r}, which this network does not have"
-            )
-        trained = load_checkpoint(run, expect=classes)
-        if (trained.experiment.audio, trained.experiment.mel) != (
-            task.experiment.audio,
-            task.experiment.mel,
-        ):
-            raise ModelError(
-                f"{run} was trained with other audio or mel settings than this branch gets"
-            )
-        source = trained.model.network.state_dict()
-        target = getattr(task.model.network, branch)
-        wanted = target.state_dict()
-        given = {k: v for k, v in source.items() if k in wanted}
-        if set(given) != set(wanted) or any(given[k].shape != wanted[k].shape for k in wanted):
-            raise ModelError(f"{run} is not a trained {branches[branch]!r} of this branch's shape")
-        target.load_state_dict(given)
