@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -175,6 +176,24 @@ def _weights_of(path: Path) -> Path:
                 f"{path} is an exported model without weights: export it again with --weights"
             )
     return path / "best.safetensors"
+
+
+def fingerprint_of(run: Path) -> str:
+    """Return a hash of a run's best weights and of what is said of them: it changes when training goes on.
+
+    Raises
+    ------
+    ModelError
+        There are none.
+    """
+    digest = hashlib.sha256()
+    weights = _weights_of(run)
+    for file in (weights, weights.with_suffix(".json")):
+        try:
+            digest.update(file.read_bytes())
+        except FileNotFoundError as error:
+            raise ModelError(f"{run} holds no trained model: {file} is missing") from error
+    return digest.hexdigest()[:32]
 
 
 def _header(weights: Path) -> dict[str, Any] | None:

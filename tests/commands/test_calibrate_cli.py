@@ -12,6 +12,7 @@ from miscalibrated import CLASSES, predictions
 from tiny_runs import QUIET, tiny, tiny_dataset
 from typer.testing import CliRunner
 
+from wavemel.checkpoint import fingerprint_of
 from wavemel.commands.calibrate import register
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.calibration import fit
@@ -43,6 +44,8 @@ def fake_run(
 ) -> Path:
     """Write a run folder with predictions of known miscalibration, as `evaluate_run` keeps them."""
     folder.mkdir(parents=True)
+    (folder / "best.safetensors").write_bytes(b"weights")
+    (folder / "best.json").write_text("{}")
     told = {"name": name, "classes": list(CLASSES), "finished": True, **about}
     (folder / "run.json").write_text(json.dumps(told))
     (folder / "experiment.yaml").write_text(f"evaluation: {{pooling: {pooling}}}")
@@ -53,7 +56,8 @@ def fake_run(
             seed=10 * fold + i, name=f"{split}{fold}-", artists=50,
         )  # fmt: skip
         save_predictions(folder / f"predictions-{split}.csv", table, CLASSES)
-        (folder / f"evaluation-{split}.json").write_text("{}")
+        kept = json.dumps({"weights": fingerprint_of(folder)})
+        (folder / f"evaluation-{split}.json").write_text(kept)
         first = table.drop_duplicates("path")
         rows += [f"{r.path},{r.genre},{r.artist},{split}" for r in first.itertuples()]
     (folder / "table.csv").write_text("\n".join(rows) + "\n")
@@ -84,6 +88,19 @@ def test_one_run_keeps_its_calibration_beside_its_weights(tmp_path: Path) -> Non
     assert f"written: {run / 'calibration.json'}" in said
     assert f"next: wavemel export {run}" in said
     assert not list(run.glob("*.part"))
+
+
+def test_a_run_given_twice_is_no_further_seed(tmp_path: Path) -> None:
+    runs = [fake_run(tmp_path / f"mel-fold{i}", i) for i in range(2)]
+    with pytest.raises(DataError, match="a run is given twice"):
+        calibrate(*runs, tmp_path / "mel-fold1" / ".." / "mel-fold0")
+
+
+def test_nearly_all_right_is_asked_for_in_vain_and_at_once(tmp_path: Path) -> None:
+    said = calibrate(fake_run(tmp_path / "run", sharpness=0.5), "--precision", "0.99999")
+    assert (
+        "no threshold has 99.999\u00a0% of" in said or "99.999\u00a0% right is no promise" in said
+    )
 
 
 def test_nothing_is_replaced_unless_asked(tmp_path: Path) -> None:
@@ -173,8 +190,8 @@ def test_other_methods(tmp_path: Path) -> None:
 
 def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
     run = fake_run(tmp_path / "run", sharpness=1)
-    assert "90.0\u00a0% right is no promise: 160 tracks are too few" in calibrate(run)
-    assert "new tracks have 70.0\u00a0% right with a probability of 0.9" in calibrate(
+    assert "90\u00a0% right is no promise: 160 tracks are too few" in calibrate(run)
+    assert "new tracks have 70\u00a0% right with a probability of 0.9" in calibrate(
         run, "--precision", "0.7", "--replace"
     )
     table = run_predictions(run, "validation").assign(genre="pop")

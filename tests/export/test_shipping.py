@@ -11,10 +11,10 @@ import yaml
 from safetensors import safe_open
 from tiny_model import CLASSES, save_run, sounds
 
-from wavemel.checkpoint import load_checkpoint
+from wavemel.checkpoint import fingerprint_of, load_checkpoint
 from wavemel.errors import DataError, ModelError
 from wavemel.export import Options, export
-from wavemel.inference.bundle import read_bundle
+from wavemel.inference.bundle import ModelDescription, read_bundle
 from wavemel.inference.card import model_card
 from wavemel.inference.probabilities import Windows2Probabilities
 
@@ -188,19 +188,60 @@ def test_what_no_ensemble_is_made_from(runs: Path, shipped: Path, tmp_path: Path
 
 def test_calibration_from_a_file(runs: Path, tmp_path: Path) -> None:
     file = tmp_path / "c.json"
-    found = {"temperature": 1.4, "unsure_below": None, "method": "temperature", "bias": None,
+    unsure = {"precision": 0.9, "confidence": 0.95, "promised": True, "coverage": 0.4,
+              "share_right": 0.91, "below": 0.7}  # fmt: skip
+    found = {"temperature": 1.4, "unsure_below": 0.7, "method": "temperature", "bias": None,
              "fitted_on": "other folds", "tracks": 318, "before": {"ece": 0.21}, "after": {"ece": 0.043219},
-             "unsure": {"precision": 0.9, "coverage": 0.4, "share_right": 0.91, "below": None}}  # fmt: skip
-    file.write_text(json.dumps(found))
+             "unsure": unsure}  # fmt: skip
     chosen = [runs / "mel", runs / "wave"]
-    d = export(chosen, Options(name="m", calibration=file), tmp_path / "m").bundle.description
-    assert (d.temperature, d.unsure_below) == (1.4, 0.0)
+
+    def exported(**options: object) -> tuple[ModelDescription, str]:
+        file.write_text(json.dumps(found))
+        made = Options(name="m", calibration=file, replace=True, **options)  # type: ignore[arg-type]
+        d = export(chosen, made, tmp_path / "m").bundle.description
+        return d, (tmp_path / "m" / "README.md").read_text().split("## Calibration")[1].split("##")[
+            0
+        ]
+
+    d, card = exported()
+    assert (d.temperature, d.unsure_below) == (1.4, 0.7)
     assert d.about["calibration"]["ece_before"] == 0.21
-    card = (tmp_path / "m" / "README.md").read_text()
     assert "- temperature: 1.4\n- fitted on: other folds\n" in card
     assert "error after: 0.043" in card
-    assert "- chosen so that of the others are right: 90% or more" in card
+    share = "- chosen so that the share right of the others is: 0.9 or more"
+    assert f"{share}, which new tracks reach with a probability of 0.95\n" in card
     assert "- of these right: 91%" in card
+    # A threshold of one's own has not been measured, nor has a temperature.
+    d, card = exported(unsure_below=0.95)
+    assert d.unsure_below == 0.95
+    assert "error after: 0.043" in card
+    assert "chosen" not in card
+    assert "right" not in card
+    d, card = exported(temperature=3.0)
+    assert d.temperature == 3
+    assert "0.043" not in card
+    assert "right" not in card
+    unsure |= {"promised": False}
+    assert f"{share} on the tracks that chose it: no promise for new ones\n" in exported()[1]
+    # Where no threshold is good enough, all is answered.
+    unsure |= {"below": None, "coverage": 0.0, "share_right": None}
+    found["unsure_below"] = None
+    d, card = exported()
+    assert d.unsure_below == 0
+    assert "- unsure below: never\n- why: no threshold has 0.9 of the others right\n" in card
+    assert "answered" not in card
+
+
+def test_a_run_that_went_on_is_not_taken_as_calibrated(runs: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs / "mel", tmp_path / "run"))
+    kept = {"temperature": 2.0, "weights": fingerprint_of(run)}
+    (run / "calibration.json").write_text(json.dumps(kept))
+    assert export(run, Options(name="m"), tmp_path / "a").bundle.description.temperature == 2
+    about = json.loads((run / "best.json").read_text())
+    about["about"]["epoch"] = 99
+    (run / "best.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="trained on since it was calibrated: wavemel calibrate"):
+        export(run, Options(name="m"), tmp_path / "b")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import soundfile
 import torch
 from torch import Tensor, nn
 
-from wavemel.checkpoint import Checkpoint, load_checkpoint
+from wavemel.checkpoint import Checkpoint, fingerprint_of, load_checkpoint
 from wavemel.evaluation.predict import predict
 from wavemel.evaluation.predictions import save_predictions
 from wavemel.experiment import make_experiment
@@ -118,4 +118,5 @@ def write_fold(
     rows = pd.DataFrame({"path": [str(p) for p in paths], "artist": artists, "genre": genres})
     made = predict(loaded, rows, precision="32")
     save_predictions(folder / "predictions-test.csv", made, loaded.classes)
-    (folder / "evaluation-test.json").write_text("{}")
+    kept = json.dumps({"weights": fingerprint_of(folder)})
+    (folder / "evaluation-test.json").write_text(kept)

@@ -119,7 +119,7 @@ def _print(what: str, found: dict[str, Any]) -> None:
     if found["at_bound"]:
         typer.echo("the tracks cannot fix a temperature: the fit ran to the end of its range")
     unsure = found["unsure"]
-    wanted = percent(unsure["precision"])
+    wanted = f"{100 * unsure['precision']:.6g}\u00a0%"
     if unsure["below"] is None:
         typer.echo(f"no threshold has {wanted} of {unsure['n']} tracks' answers right")
         return
@@ -168,8 +168,6 @@ def _write(found: dict[str, Any], target: Path) -> None:
     typer.echo(f"written: {files[0]}")
     run = files[0].parent
     about = read_json(run / "run.json") if (run / "run.json").is_file() else {}
-    if about.get("network") == "encoder":
-        return  # export refuses heads on encoders: they run where torch does
     if files[0].name == FILE and about:
         typer.echo(f"next: wavemel export {run}")
     else:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from wavemel.checkpoint import read_json
+from wavemel.checkpoint import fingerprint_of, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
 from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, run_table
@@ -41,7 +41,8 @@ def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, An
         )
     validation = _predictions(run, "validation", device)
     test = _predictions(run, "test", device) if "test" in splits else None
-    return calibrate_split(validation, test, classes, pooling=common_pooling([run]), **how)
+    found = calibrate_split(validation, test, classes, pooling=common_pooling([run]), **how)
+    return {**found, "weights": fingerprint_of(run)}
 
 
 def calibrate_cross_validation(
@@ -62,8 +63,10 @@ def calibrate_cross_validation(
     ModelError
         A folder holds no finished run of one genre a clip.
     DataError
-        Runs of other classes, or as `calibrate_folds`.
+        Runs of other classes, one that is given twice, or as `calibrate_folds`.
     """
+    if len({run.resolve() for run in runs}) < len(runs):
+        raise DataError("a run is given twice: it would count as another seed")
     classes, pooling = _classes(runs), common_pooling(runs)
     tables = [_predictions(run, "test", device) for run in runs]
     members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]

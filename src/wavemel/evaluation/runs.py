@@ -17,7 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from wavemel.checkpoint import load_checkpoint, read_experiment, read_json, write_json
+from wavemel.checkpoint import (
+    fingerprint_of,
+    load_checkpoint,
+    read_experiment,
+    read_json,
+    write_json,
+)
 from wavemel.data.labels import encode
 from wavemel.data.scan import usable
 from wavemel.data.sources.table_file import read_rows
@@ -101,6 +107,8 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Return the figures of a run's best weights on one split; computed once, then read back.
 
+    Where training has gone on since, they are of other weights, and computed again.
+
     Raises
     ------
     ModelError
@@ -110,8 +118,11 @@ def evaluate_run(
     """
     about = read_json(folder / "run.json")
     stored = folder / f"evaluation-{split}.json"
+    weights = fingerprint_of(folder)
     if stored.exists() and not again:
-        return read_json(stored)
+        kept = read_json(stored)
+        if kept.pop("weights", None) == weights:
+            return kept
     checkpoint = load_checkpoint(folder, expect=tuple(about["classes"]))
     table = run_table(folder)
     rows = table[table["split"] == split]
@@ -126,7 +137,7 @@ def evaluate_run(
         save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
         pooling = checkpoint.experiment.evaluation.pooling
         result = figures(predictions, checkpoint.classes, pooling)
-    write_json(stored, result)
+    write_json(stored, {"weights": weights, **result})
     return result
 
 

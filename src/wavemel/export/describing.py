@@ -7,7 +7,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from wavemel.checkpoint import Checkpoint
+from wavemel.checkpoint import Checkpoint, fingerprint_of
+from wavemel.errors import ModelError
 from wavemel.export.evidence import calibration_in_brief, calibration_of, evaluation_of
 from wavemel.export.options import Options
 from wavemel.export.weights import about_training
@@ -85,12 +86,24 @@ def identified(made: ModelDescription, weights: str) -> ModelDescription:
 
 
 def calibration(file: Path | None, run: Path | None) -> dict[str, Any]:
-    """Return what a calibration file says, by default the one that lies in a run folder, if any."""
-    if file is None:
-        if run is None or not (run / "calibration.json").is_file():
-            return {}
-        file = run / "calibration.json"
-    return calibration_of(file)
+    """Return what a calibration file says, by default the one that lies in a run folder, if any.
+
+    Raises
+    ------
+    ModelError
+        as `calibration_of`; or the run has been trained on since it was calibrated.
+    """
+    if file is not None:
+        return calibration_of(file)
+    if run is None or not (run / "calibration.json").is_file():
+        return {}
+    found = calibration_of(run / "calibration.json")
+    # One by hand, or of an earlier version, does not say what it is of.
+    if found.get("weights", fingerprint_of(run)) != fingerprint_of(run):
+        raise ModelError(
+            f"{run} has been trained on since it was calibrated: wavemel calibrate {run} --replace"
+        )
+    return found
 
 
 def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +140,13 @@ def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any])
         about["seed"] = checkpoint.experiment.seed
         about |= {k: v for k, v in trainings[0].items() if k != "data"}
     if calibrated:
-        about["calibration"] = calibration_in_brief(calibrated)
+        brief = calibration_in_brief(calibrated)
+        # What is said of a temperature or a threshold holds for no other in its place.
+        if options.temperature not in (None, calibrated.get("temperature")):
+            brief = {}
+        elif options.unsure_below not in (None, calibrated.get("unsure_below")):
+            brief.pop("unsure", None)
+        about["calibration"] = brief
     if options.results is not None:
         known = tuple(dict.fromkeys([options.name, *experiments, *names]))
         about["evaluation"] = evaluation_of(options.results, options.results_model, known)

@@ -127,7 +127,9 @@ def calibration_in_brief(found: dict[str, Any]) -> dict[str, Any]:
     if isinstance(unsure, dict):
         brief["unsure"] = {
             key: round(unsure[key], 4)
-            for key in ("precision", "coverage", "share_right")
+            for key in ("precision", "confidence", "coverage", "share_right")
             if isinstance(unsure.get(key), int | float)
         }
+        if isinstance(unsure.get("promised"), bool):
+            brief["unsure"]["promised"] = unsure["promised"]
     return brief

@@ -214,10 +214,18 @@ def _calibration(model: ModelDescription) -> str:
     rows += [("expected calibration error after", _number(found.get("ece_after")))]
     rows += [("unsure below", _number(model.unsure_below) if model.unsure_below else "never")]
     unsure = found.get("unsure") or {}
+    if not model.unsure_below:
+        if unsure.get("coverage") == 0:
+            rows.append(("why", f"no threshold has {unsure['precision']:.4g} of the others right"))
+        return _bullets(rows)
     if "precision" in unsure:
-        rows.append(
-            ("chosen so that of the others are right", f"{unsure['precision']:.0%} or more")
-        )
+        wanted = f"{unsure['precision']:.4g} or more"
+        promised = unsure.get("promised")
+        if promised:
+            wanted += f", which new tracks reach with a probability of {unsure['confidence']:g}"
+        elif promised is False:
+            wanted += " on the tracks that chose it: no promise for new ones"
+        rows.append(("chosen so that the share right of the others is", wanted))
     if "coverage" in unsure:
         rows.append(("answered at that threshold", f"{unsure['coverage']:.0%}"))
     if "share_right" in unsure:
