@@ -197,7 +197,7 @@ def test_what_cannot_be_had_is_said(tmp_path: Path) -> None:
     table = run_predictions(run, "validation").assign(genre="pop")
     save_predictions(run / "predictions-validation.csv", table, CLASSES)
     said = calibrate(run, "--replace", "--precision", "0.99")
-    assert "no threshold has 99.0\u00a0% of 160 tracks' answers right" in said
+    assert "no threshold has 99\u00a0% of 160 tracks' answers right" in said
     assert kept(run / "calibration.json")["unsure_below"] is None
 
 
