@@ -16,6 +16,7 @@ from wavemel.errors import DataError, ModelError
 from wavemel.export import Options, export
 from wavemel.inference.bundle import ModelDescription, read_bundle
 from wavemel.inference.card import model_card
+from wavemel.inference.catalogue import catalogue
 from wavemel.inference.probabilities import Windows2Probabilities
 
 MEL = {"name": "mel", "filters": 4, "dense": [8]}
@@ -324,6 +325,24 @@ def test_a_card_with_results(runs: Path, tmp_path: Path) -> None:
     assert "wavemel reproduce --data x" in card
     assert made.bundle.description.about["evaluation"]["top1_ci95"] == [0.5, 0.81]
     assert card == model_card(read_bundle(made.folder).description)
+
+
+def test_a_card_of_one_seed_leads_with_the_mean_of_all(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [{**RESULTS["models"][0], "name": f"tiny (seed {i})"} for i in (0, 1)]
+    several = {"name": "tiny", "seeds": [0, 1], "top1": 0.6, "top1_ci95": [0.45, 0.75],
+               "top1_each": [0.6667, 0.5333]}  # fmt: skip
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps({**RESULTS, "models": models, "over_seeds": [several]}))
+    options = Options(name="m", results=file, results_model="tiny (seed 0)")
+    card = (export(runs / "mel", options, tmp_path / "m" / "m").folder / "README.md").read_text()
+    assert "Top-1 0.600 (0.450 to 0.750), the mean of 2 seeds, on 40 tracks of noise" in card
+    assert "top-1 is 0.667, 0.533, 0.600 (0.450 to 0.750) on average" in card
+    assert "| top-1 | 0.667 (0.500 to 0.810) |" in card
+    monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path / "m"))
+    (listed,) = (model for model in catalogue() if model.name == "m")
+    assert (listed.top1, listed.top1_ci95) == (0.6, (0.45, 0.75))
 
 
 def test_a_card_without_results_says_so(shipped: Path) -> None:

@@ -38,7 +38,9 @@ def evaluation_of(file: Path, model: str | None, names: tuple[str, ...]) -> dict
             asked = f"model called {chosen!r}" if chosen else f"model called {' or '.join(names)}"
             hint = suggest(chosen, entries) if chosen else f" (known: {', '.join(sorted(entries))})"
             raise ModelError(f"{file} holds no {asked}{hint}: say which with --card-model")
-        return _brief(results, entries[chosen])
+        brief = _brief(results, entries[chosen])
+        several = _over_seeds(results, str(chosen))
+        return {**brief, "over_seeds": several} if several else brief
     except (KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{file} holds no results of wavemel: {error!r} is missing") from error
 
@@ -76,6 +78,19 @@ def _brief(results: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
     if entry.get("per_fold"):
         brief["per_fold"] = entry["per_fold"]
     return brief
+
+
+def _over_seeds(results: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return the mean over the seeds of which ``name`` is one: a single one may be lucky."""
+    for entry in results.get("over_seeds") or []:
+        if name.startswith(f"{entry['name']} (seed "):
+            return {
+                "seeds": entry["seeds"],
+                "top1": round(entry["top1"], 4),
+                "top1_ci95": entry["top1_ci95"] and [round(end, 4) for end in entry["top1_ci95"]],
+                "top1_each": [round(value, 4) for value in entry["top1_each"]],
+            }
+    return None
 
 
 def _mistakes(classes: list[str], confusion: list[list[int]]) -> list[dict[str, Any]]:

@@ -111,8 +111,10 @@ def _summary(model: ModelDescription) -> str:
     figures = model.about.get("evaluation") or {}
     said = [f"Tells the genre of music: {_listed(model.classes)}."]
     if "top1" in figures:
+        several = figures.get("over_seeds")
+        of = f", the mean of {len(several['seeds'])} seeds," if several else ""
         said.append(
-            f"Top-1 {_with_interval(figures, 'top1')} on {figures['n']} {figures['level']}s of "
+            f"Top-1 {_with_interval(several or figures, 'top1')}{of} on {figures['n']} {figures['level']}s of "
             f"{figures['data']}{_crossed(figures)}."
         )
     return " ".join(said)
@@ -180,6 +182,13 @@ def _figures(found: dict[str, Any]) -> str:
         text.append(
             "They are figures of the recipe: of models that were each asked about tracks they had "
             "not heard, not of the very weights in this folder."
+        )
+    several = found.get("over_seeds")
+    if several:
+        each = _listed(_number(value) for value in several["top1_each"])
+        text.append(
+            f"Seeds differ: top-1 is {each}, {_with_interval(several, 'top1')} on average. What "
+            f"follows is of `{found['model']}` alone."
         )
     labels = {
         "top1": "top-1",
