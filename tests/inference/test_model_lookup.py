@@ -46,6 +46,10 @@ def test_shipped_before_local_by_default_but_not_by_name(tmp_path: Path) -> None
     assert find_model("emotify-4").graph.is_relative_to(tmp_path / "local")
     shutil.rmtree(tmp_path / "local" / "emotify-4")
     assert find_model().graph.is_relative_to(tmp_path / "shipped")
+    tiny_model(tmp_path / "shipped", "another")
+    assert find_model().graph.parent.name == "emotify-4"
+    shutil.rmtree(tmp_path / "shipped" / "emotify-4")
+    assert find_model().graph.parent.name == "another"
 
 
 def test_the_shipped_model_is_loaded_by_name_and_by_default(tmp_path: Path) -> None:
@@ -76,7 +80,7 @@ def test_the_catalogue_says_what_each_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert shipped.size == sum(f.stat().st_size for f in (tmp_path / "shipped" / "emotify-4").iterdir())  # fmt: skip
     assert (shipped.shipped, broken.shipped) == (True, False)
     assert (strange.top1, strange.top1_ci95) == (None, None)
-    assert not any(m.default for m in catalogue())  # two that are shipped: which is open
+    assert [m.name for m in catalogue() if m.default] == ["emotify-4"]  # of two that are shipped
     monkeypatch.setenv("WAVEMEL_MODEL", "strange")
     assert [m.default for m in catalogue()] == [False, False, True]
     shutil.rmtree(tmp_path / "shipped" / "strange")

@@ -11,6 +11,8 @@ from wavemel.registry import suggest
 
 #: Models that are part of the installation.
 SHIPPED = Path(__file__).parents[1] / "models"
+#: The one of them that is meant where none is named: the fastest.
+DEFAULT = "emotify-4"
 
 
 def local_models() -> Path:
@@ -50,7 +52,7 @@ def list_models() -> dict[str, Path]:
 def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     """Return a model given by path or name; without either, the default one.
 
-    The default is ``$WAVEMEL_MODEL``, else the shipped model, else the user's
+    The default is ``$WAVEMEL_MODEL``, else the shipped `DEFAULT`, else the user's
     only one.
 
     Raises
@@ -93,7 +95,7 @@ def default_model() -> str | None:
 
 def _default(known: dict[str, Path]) -> str:
     shipped = [name for name, path in known.items() if path.parent == SHIPPED]
-    candidates = shipped or list(known)
+    candidates = [name for name in shipped if name == DEFAULT] or shipped or list(known)
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
