@@ -338,7 +338,7 @@ def test_a_card_of_one_seed_leads_with_the_mean_of_all(
     options = Options(name="m", results=file, results_model="tiny (seed 0)")
     card = (export(runs / "mel", options, tmp_path / "m" / "m").folder / "README.md").read_text()
     assert "Top-1 0.600 (0.450 to 0.750), the mean of 2 seeds, on 40 tracks of noise" in card
-    assert "top-1 is 0.667, 0.533, 0.600 (0.450 to 0.750) on average" in card
+    assert "top-1 is 0.667, 0.533; 0.600 (0.450 to 0.750) on average" in card
     assert "| top-1 | 0.667 (0.500 to 0.810) |" in card
     monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path / "m"))
     (listed,) = (model for model in catalogue() if model.name == "m")

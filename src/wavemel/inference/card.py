@@ -187,7 +187,7 @@ def _figures(found: dict[str, Any]) -> str:
     if several:
         each = _listed(_number(value) for value in several["top1_each"])
         text.append(
-            f"Seeds differ: top-1 is {each}, {_with_interval(several, 'top1')} on average. What "
+            f"Seeds differ: top-1 is {each}; {_with_interval(several, 'top1')} on average. What "
             f"follows is of `{found['model']}` alone."
         )
     labels = {
