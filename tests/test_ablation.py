@@ -1,5 +1,6 @@
 """The ablation table: what it compares, what it leaves unseen, how it grows."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from tiny_runs import QUIET, TINY
 
 from wavemel.ablation import Answers, _against, _figures, ablate
+from wavemel.checkpoint import read_json
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.reports.ablation import ablation_document
@@ -156,6 +158,23 @@ def test_only_runs_of_this_table_are_in_it(configs: Path, tmp_path: Path) -> Non
     with pytest.raises(ModelError, match=r"another training\.batch_size"):
         ablate(plan_of(configs, to), rows=("other",), hardware=QUIET)
     assert not list(to.glob("runs/other*"))
+
+
+def test_rows_of_other_numbers_of_epochs_are_not_compared(configs: Path, tmp_path: Path) -> None:
+    to = tmp_path / "table"
+    plan = plan_of(configs, to)
+    ablate(plan, hardware=QUIET)
+    # More epochs than a run has: it goes on, and what has fewer is no row of that table.
+    longer = dataclasses.replace(plan, changes=("training.epochs=2",))
+    minus = ("minus-filters",)
+    assert [r["name"] for r in ablate(longer, minus, minus, QUIET)["rows"]] == ["minus-filters"]
+    assert read_json(to / "runs" / "minus-filters-seed0" / "run.json")["epochs"] == 2
+    with pytest.raises(ModelError, match=r"minus-filters-seed0 .*another training\.epochs"):
+        ablate(plan, hardware=QUIET)
+    # A run that may stop early is not one that may not.
+    patient = dataclasses.replace(longer, changes=(*longer.changes, "training.patience=1"))
+    with pytest.raises(ModelError, match=r"another training\.patience"):
+        ablate(patient, minus, minus, QUIET)
 
 
 def test_every_shipped_row_changes_one_part() -> None:

@@ -197,14 +197,17 @@ def _finished(experiment: Experiment, data: Dataset, folder: Path) -> bool:
     old = read_json(about)
     if old["data"]["hash"] != data.hash:
         raise ModelError(f"{folder} was trained on other data: give another --to")
+    asked = read_experiment(folder)["training"]
     changed = changed_settings(folder, experiment)
+    if asked.get("patience") != experiment.training.patience:
+        # A run may go on with another patience, but is then not what either of them gives.
+        changed.append("training.patience")
     if changed:
         raise ModelError(
             f"{folder} was trained with another {', '.join(changed)}: give another --to"
         )
     # Early stopping ends before the last epoch: only a wish for more of them goes on.
-    asked = read_experiment(folder)["training"]["epochs"]
-    return bool(old.get("finished")) and asked >= experiment.training.epochs
+    return bool(old.get("finished")) and asked["epochs"] == experiment.training.epochs
 
 
 def _run(

@@ -18,6 +18,7 @@ from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.runs import evaluate_run
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
+from wavemel.training.folder import open_folder
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -257,9 +258,20 @@ def test_a_first_epoch_without_a_number_does_not_keep_later_ones_out(tmp_path: P
     assert keeper.best_epoch == 3
 
 
-def test_more_epochs_can_be_added(dataset: Dataset, tmp_path: Path) -> None:
-    train(tiny(training={"epochs": 1}), dataset, tmp_path / "run", hardware=QUIET)
-    about = train(
-        tiny(training={"epochs": 2}), dataset, tmp_path / "run", resume=True, hardware=QUIET
-    )
+def test_more_epochs_can_be_added_and_none_taken_away(dataset: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train(tiny(training={"epochs": 1}), dataset, run, hardware=QUIET)
+    more = tiny(training={"epochs": 2})
+    # Killed after it has begun: it is not finished for what it trained before.
+    open_folder(run, more, dataset, resume=True)
+    assert json.loads((run / "run.json").read_text())["finished"] is False
+    about = train(more, dataset, run, resume=True, hardware=QUIET)
+    assert about["finished"]
     assert about["epochs"] == 2
+    with pytest.raises(ModelError, match=r"another training\.epochs"):
+        train(tiny(training={"epochs": 1}), dataset, run, resume=True, hardware=QUIET)
+    # The rate rises over a share of all epochs, so that more of them would be another rate.
+    warm = tmp_path / "warm"
+    train(tiny(training={"epochs": 1, "warmup": 0.1}), dataset, warm, hardware=QUIET)
+    with pytest.raises(ModelError, match=r"another training\.epochs"):
+        train(tiny(training={"epochs": 2, "warmup": 0.1}), dataset, warm, resume=True)

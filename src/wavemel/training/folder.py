@@ -56,6 +56,8 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
                 f"{folder} was trained with another {', '.join(changed)}: a run is resumed as it was "
                 "started, with more epochs at most"
             )
+        # Until it has trained for what it now says of itself, also where its process is killed.
+        write_json(about, {**old, "finished": False})
         _write_experiment(folder, experiment)
         # Figures of the weights that are about to change.
         for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
@@ -84,17 +86,20 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
 
 
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
-    """Return the dotted names of what differs from a run's own description, epochs and patience aside.
+    """Return the dotted names of what differs from a run's own description and cannot be had of it.
 
-    So is what the run itself has found out of its encoder, where ``experiment`` leaves it open.
+    More epochs can, and another patience. So can what the run itself has found out of its
+    encoder, where ``experiment`` leaves it open.
     """
     # Through the description's own type: a setting that is newer than the run has its default.
     saved = flat_settings(make_experiment(read_experiment(folder), str(folder)))
     wanted = flat_settings(experiment)
-    free = {"training.epochs", "training.patience"}
-    if experiment.training.schedule != "constant":
-        # Another number of epochs would be another learning rate in every step so far.
-        free.discard("training.epochs")
+    free = {"training.patience"}
+    training = experiment.training
+    # Else another number of epochs would be another learning rate in the steps so far.
+    steady = training.schedule == "constant" and training.warmup == 0
+    if steady and training.epochs >= saved["training.epochs"]:
+        free.add("training.epochs")
     if "encoder" in experiment.network:
         free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
     keys = (saved.keys() | wanted.keys()) - free
