@@ -267,6 +267,27 @@ def test_what_would_fail_at_the_end_is_said_before_training(tmp_path: Path) -> N
     assert not list(tmp_path.glob("report/runs/*"))
 
 
+def test_a_report_whose_networks_start_from_others_can_be_moved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    configs = write_configs(tmp_path / "configs", "mel", "combined")
+    fusion = configs / "combined.yaml"
+    tree = yaml.safe_load(fusion.read_text())
+    tree["training"]["initial"] = {"mel": "mel"}
+    fusion.write_text(json.dumps(tree))
+    plan = Plan(DATA, str(configs), Path("rep one"), SplitChoice(), baselines=(), workers=0)
+    made = reproduce(plan, QUIET)
+    started = made["models"][1]["experiment"]["training"]["initial"]
+    assert started == {"mel": str(Path("rep one/runs/mel"))}
+    monkeypatch.setattr("wavemel.reproduce.train", None)
+    again = reproduce(dataclasses.replace(plan, to=tmp_path / "rep one"), QUIET)
+    assert again["models"] == made["models"]
+    Path("rep one").rename("rep two")
+    moved = reproduce(dataclasses.replace(plan, to=Path("rep two")), QUIET)
+    assert moved["models"] == made["models"]
+
+
 def test_seeds_are_read_once_each() -> None:
     assert seed_numbers("2,0,2") == (2, 0)
     for wrong in ("", "1;2", "-1"):

@@ -1,6 +1,7 @@
 """Training runs: their folder, resuming bit for bit, early stopping, branches, what is refused."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,9 +17,10 @@ from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 from wavemel.checkpoint import load_checkpoint
 from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.runs import evaluate_run
+from wavemel.experiment import Experiment
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
-from wavemel.training.folder import open_folder
+from wavemel.training.folder import changed_settings, open_folder
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -211,6 +213,36 @@ def test_other_settings_cannot_be_slipped_in_by_resuming(dataset: Dataset, tmp_p
     changed = tiny(training={"epochs": 2, "learning_rate": 0.5})
     with pytest.raises(ModelError, match=r"another training\.learning_rate"):
         train(changed, dataset, tmp_path / "run", resume=True, hardware=QUIET)
+
+
+def test_a_branchs_run_is_known_by_another_path_and_where_it_was_moved(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "rep one" / "runs", tmp_path / "new" / "runs"
+
+    def fusion(run: Path | str) -> Experiment:
+        return tiny("combined", training={"initial": {"wave": str(run)}})
+
+    def run_of(folder: Path, seconds: int) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "run.json").write_text(json.dumps({"seconds": seconds}))
+
+    monkeypatch.chdir(tmp_path)
+    open_folder(old / "both", fusion("rep one/runs/wave"), dataset, resume=False)
+    run_of(old / "wave", 1)
+    for same in (old / "wave", "./rep one/runs/wave", "rep one/../rep one/runs/wave"):
+        assert changed_settings(old / "both", fusion(same)) == []
+    shutil.copytree(old, new)
+    assert changed_settings(new / "both", fusion(new / "wave")) == []
+    # The run of that name that was started from is still there, and another one.
+    run_of(old / "wave", 2)
+    changed = ["training.initial.wave"]
+    assert changed_settings(new / "both", fusion(new / "wave")) == changed
+    shutil.rmtree(old)
+    assert changed_settings(new / "both", fusion(new / "wave")) == []
+    for other in (new / "wave-seed1", tmp_path / "runs" / "wave", "wave"):
+        assert changed_settings(new / "both", fusion(other)) == changed
+    assert changed_settings(new / "both", tiny("combined")) == changed
 
 
 def test_figures_of_weights_that_have_changed_are_forgotten(

@@ -103,7 +103,28 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     if "encoder" in experiment.network:
         free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
     keys = (saved.keys() | wanted.keys()) - free
-    return sorted(k for k in keys if saved.get(k) != wanted.get(k))
+    return sorted(
+        key
+        for key in keys
+        if saved.get(key) != wanted.get(key)
+        and not (
+            key.startswith("training.initial.")
+            and _same_run(saved.get(key), wanted.get(key), folder)
+        )
+    )
+
+
+def _same_run(saved: str | None, wanted: str | None, folder: Path) -> bool:
+    """Return whether two paths mean one run that a branch of ``folder``'s starts from."""
+    if saved is None or wanted is None:
+        return False
+    one, other, beside = Path(saved), Path(wanted).resolve(), folder.resolve().parent
+    if one.resolve() == other:
+        return True
+    # Runs of one plan lie beside each other, and are moved or copied together.
+    named = other.parent == beside and (one.parent.name, one.name) == (beside.name, other.name)
+    left = one / "run.json"
+    return named and (not left.exists() or read_json(left) == read_json(other / "run.json"))
 
 
 def flat_settings(experiment: Experiment) -> dict[str, Any]:
