@@ -30,7 +30,7 @@ from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.folder import changed_settings
+from wavemel.training.folder import changed_settings, is_run
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -191,10 +191,9 @@ def finished(work: Work, plan: Plan, experiment: Experiment, fold: int, seed: in
 
 
 def _finished(experiment: Experiment, data: Dataset, folder: Path) -> bool:
-    about = folder / "run.json"
-    if not about.exists():
+    if not is_run(folder):
         return False
-    old = read_json(about)
+    old = read_json(folder / "run.json")
     if old["data"]["hash"] != data.hash:
         raise ModelError(f"{folder} was trained on other data: give another --to")
     asked = read_experiment(folder)["training"]
@@ -215,7 +214,7 @@ def _run(
 ) -> Path:
     """Train one network, or take it as it is where it is finished."""
     if not _finished(experiment, data, folder):
-        resume = (folder / "run.json").exists()
+        resume = is_run(folder)
         train(experiment, data, folder, resume=resume, cache=plan.cache, hardware=hardware)
     return folder
 

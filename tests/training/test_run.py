@@ -1,6 +1,7 @@
 """Training runs: their folder, resuming bit for bit, early stopping, branches, what is refused."""
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -20,7 +22,7 @@ from wavemel.evaluation.runs import evaluate_run
 from wavemel.experiment import Experiment
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
-from wavemel.training.folder import changed_settings, open_folder
+from wavemel.training.folder import changed_settings, is_run, open_folder
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -183,6 +185,53 @@ def test_balanced_class_weights(dataset: Dataset, tmp_path: Path) -> None:
     np.testing.assert_allclose(found.numpy() * counts, counts.sum() / len(counts), rtol=1e-6)
     experiment = tiny(training={"epochs": 1, "class_weights": "balanced"})
     assert train(experiment, dataset, tmp_path / "run", hardware=QUIET)["finished"]
+
+
+class Killed(BaseException):
+    """The end of a process, which nothing catches."""
+
+
+@pytest.mark.parametrize("writes", range(6))
+def test_a_folder_whose_making_was_cut_short_is_taken_up(
+    writes: int, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that is killed at its Nth write; the last two are experiment.yaml's."""
+    left = iter(range(writes))
+
+    def mortal(write):
+        def do(target, *rest, **options):
+            if next(left, None) is None:
+                raise Killed
+            return write(target, *rest, **options)
+
+        return do
+
+    run, files = tmp_path / "run", {"run.json", "table.csv", "left_out.csv", "experiment.yaml"}
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", mortal(Path.write_text))
+        patch.setattr(os, "replace", mortal(os.replace))
+        patch.setattr(pd.DataFrame, "to_csv", mortal(pd.DataFrame.to_csv))
+        with pytest.raises(Killed):
+            open_folder(run, tiny(), dataset, resume=False)
+    assert not is_run(run)
+    # By another description, for nothing was trained by the first.
+    assert open_folder(run, tiny(seed=3), dataset, resume=writes % 2 == 0) is None
+    assert {file.name for file in run.iterdir()} == files
+    assert json.loads((run / "run.json").read_text())["seed"] == 3
+    assert changed_settings(run, tiny(seed=3)) == []
+    with pytest.raises(ModelError, match="already holds a run"):
+        open_folder(run, tiny(seed=3), dataset, resume=False)
+
+
+@pytest.mark.parametrize("theirs", ["table.csv", "experiment.yaml", "notes.part", "last.ckpt"])
+def test_nothing_of_others_is_taken_for_a_folder_that_was_cut_short(
+    theirs: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / theirs).write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(ModelError, match="is not empty and holds no run"):
+            open_folder(tmp_path, tiny(), dataset, resume=resume)
+    assert (tmp_path / theirs).read_text() == "mine"
 
 
 def test_what_is_refused(dataset: Dataset, tmp_path: Path) -> None:

@@ -29,9 +29,29 @@ from wavemel.machine import describe_machine
 from wavemel.networks.encoder import PINNED
 from wavemel.training.dataset import Dataset
 
+#: What a new run folder holds before anything is trained, in the order in which it is made.
+_FIRST = ("run.json", "table.csv", "left_out.csv", "experiment.yaml")
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a folder holds a run, or a part of one; not one whose making was cut short."""
+    # The first file that is made, and the last one.
+    return (folder / _FIRST[0]).exists() and (folder / _FIRST[-1]).exists()
+
+
+def _cut_short(folder: Path) -> bool:
+    """Return whether all that a folder holds is the beginning of a run's files."""
+    held = {file.name for file in folder.iterdir()}
+    parts = {name for name in held if name.endswith(".part")}
+    # A table alone may be anybody's: before it comes what says whose it is.
+    ours = "run.json" in held or held == parts
+    return ours and held <= {*_FIRST[:-1], "run.json.part", "experiment.yaml.part"}
+
 
 def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
     """Prepare a new run folder, or check that an old one is of the same run; return its checkpoint.
+
+    A folder whose making was cut short is made again: nothing was trained in it.
 
     Raises
     ------
@@ -42,7 +62,8 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
     if _rank() > 0:
         # One process among several: the first one looks after the folder.
         return last if resume and last.exists() else None
-    if about.exists():
+    old_run = is_run(folder)
+    if old_run:
         if not resume:
             raise ModelError(
                 f"{folder} already holds a run: give another --to, or --resume to continue it"
@@ -62,13 +83,11 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
         # Figures of the weights that are about to change.
         for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
             stale.unlink()
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and not _cut_short(folder):
         raise ModelError(f"{folder} is not empty and holds no run: give another --to")
     folder.mkdir(parents=True, exist_ok=True)
-    if not about.exists():
-        data.table.to_csv(folder / "table.csv", index=False)
-        data.left_out.to_csv(folder / "left_out.csv", index=False)
-        _write_experiment(folder, experiment)
+    if not old_run:
+        # In the order of _FIRST, by which a folder is known whose making was cut short.
         write_json(
             about,
             {
@@ -82,6 +101,9 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
                 "machine": describe_machine(),
             },
         )
+        data.table.to_csv(folder / "table.csv", index=False)
+        data.left_out.to_csv(folder / "left_out.csv", index=False)
+        _write_experiment(folder, experiment)
     return last if resume and last.exists() else None
 
 
