@@ -83,6 +83,10 @@ def test_figure_is_written_whole(tmp_path: Path) -> None:
     [
         (["waves"], "no network, config or run folder called 'waves'.*'wave'"),
         (["wave", "--set", "network.strid=2"], "no option 'strid'.*'stride'"),
+        (
+            ["strong/mel-res", "--set", "network.dense=[0]"],
+            r"dense .* whole numbers from 1 .*\[0\]",
+        ),
         (["wave", "--figure", "a.pdf"], "must end in .svg or .png"),
         (["wave", "--figure", "nowhere/a.svg"], "nowhere is no folder"),
     ],

@@ -147,6 +147,38 @@ def test_nested_configs_get_rate_and_length() -> None:
     assert network.config.wave == WaveConfig(classes=5, rate=8000, seconds=1.0, stride=2)
 
 
+LISTS = [
+    ("wave", "filters"), ("wave", "kernels"), ("mel", "dense"), ("combined", "dense"),
+    ("mel-res", "filters"), ("mel-res", "dense"), ("wave-res", "filters"), ("wave-res", "dense"),
+    ("combined-res", "dense"), ("encoder", "hidden"),
+]  # fmt: skip
+NUMBERS = [
+    ("wave", "stride"), ("wave", "pool"), ("mel", "filters"), ("mel-res", "kernel"),
+    ("mel-res", "pool"), ("wave-res", "kernel"), ("wave-res", "stride"), ("wave-res", "pool"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "option"), LISTS)
+@pytest.mark.parametrize("value", [[0], [4, 0], [-1], [2.5], [True], ["a"], [10**20], 4, {}, None])
+def test_widths_are_whole_numbers_from_1(name: str, option: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{option} must be a list of whole numbers from 1"):
+        build_network(name, {**OPTIONS.get(name, {}), option: value}, **SMALL)
+
+
+@pytest.mark.parametrize(("name", "option"), NUMBERS)
+@pytest.mark.parametrize("value", [0, -1, 0.5, True, "a", 10**20, [4], None])
+def test_numbers_of_layers_are_whole_from_1(name: str, option: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=f"{option} must be a whole number from 1"):
+        build_network(name, {option: value}, **SMALL)
+
+
+def test_a_network_has_a_layer() -> None:
+    for name in ("wave", "mel-res", "wave-res"):
+        options = {"filters": []} | ({"kernels": []} if name == "wave" else {})
+        with pytest.raises(ConfigError, match="filters must name at least 1"):
+            build_network(name, options, **SMALL)
+
+
 @pytest.mark.parametrize("name", ["mel-res", "wave-res", "combined-res"])
 def test_residual_networks_hear_any_length(name: str) -> None:
     network = build_network(name, {}, **SMALL).eval()

@@ -9,6 +9,35 @@ from torch import Tensor, nn
 from wavemel.options import make_config
 from wavemel.registry import Registry
 
+#: No layer has more channels or units: what lies beyond is a slip, and fits into no memory.
+WIDEST = 65_536
+
+
+def check_widths(name: str, value: Any, least: int = 0) -> None:
+    """Raise ValueError unless ``value`` is a tuple of widths, one a layer, for ``least`` layers or more."""
+    if not isinstance(value, tuple) or not all(_whole(width) for width in value):
+        raise ValueError(
+            f"{name} must be a list of whole numbers from 1 to {WIDEST:,}, not {_said(value)}"
+        )
+    if len(value) < least:
+        raise ValueError(f"{name} must name at least {least} of them, not {_said(value)}")
+
+
+def check_whole(name: str, value: Any) -> None:
+    """Raise ValueError unless ``value`` is a whole number from 1: a width, a stride, a pooling."""
+    if not _whole(value):
+        raise ValueError(f"{name} must be a whole number from 1 to {WIDEST:,}, not {value!r}")
+
+
+def _whole(value: Any) -> bool:
+    # YAML's true is a number to Python.
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= WIDEST
+
+
+def _said(value: Any) -> str:
+    """Return a value as a config file has it."""
+    return repr(list(value) if isinstance(value, tuple) else value)
+
 
 class GenreNetwork(nn.Module):
     """A network from normalised features to genre logits.

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_widths
 from wavemel.networks.blocks import dense_head
 from wavemel.networks.mel import Mel, MelNetConfig
 from wavemel.networks.wave import Wave, WaveConfig
@@ -29,6 +29,9 @@ class CombinedConfig:
     dense: tuple[int, ...] = (512, 256, 128, 64)
     dropout: float = 0.2
     frozen: bool = False
+
+    def __post_init__(self) -> None:
+        check_widths("dense", self.dense)
 
 
 @NETWORKS.register("combined")

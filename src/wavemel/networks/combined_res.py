@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_widths
 from wavemel.networks.blocks import dense_head
 from wavemel.networks.mel_res import MelRes, MelResConfig
 from wavemel.networks.wave_res import WaveRes, WaveResConfig
@@ -23,6 +23,9 @@ class CombinedResConfig:
     mel: MelResConfig = field(default_factory=MelResConfig)
     dense: tuple[int, ...] = ()
     dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_widths("dense", self.dense)
 
 
 @NETWORKS.register("combined-res")

@@ -8,7 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from wavemel.features.encoders.base import EncoderChoice
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_widths
 from wavemel.networks.blocks import dense_head
 
 #: What training fills in, in this order: which encoder it was, exactly.
@@ -31,6 +31,7 @@ class EncoderConfig(EncoderChoice):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_widths("hidden", self.hidden)
         counted = isinstance(self.width, int) and not isinstance(self.width, bool)
         if self.width is not None and not (counted and self.width > 0):
             raise ValueError(f"width must be a number from 1, not {self.width!r}")

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_whole, check_widths
 from wavemel.networks.blocks import GlobalMaxAvg, dense_head
 
 
@@ -30,10 +30,13 @@ class MelNetConfig:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
+        check_whole("filters", self.filters)
         for name in ("kernel", "pool"):
             value = getattr(self, name)
             if not isinstance(value, tuple) or len(value) != 2:
                 raise ValueError(f"{name} must be two numbers (bands, frames), not {value!r}")
+            check_widths(name, value)
+        check_widths("dense", self.dense)
 
 
 class SkipBlock(nn.Module):

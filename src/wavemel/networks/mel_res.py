@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_whole, check_widths
 from wavemel.networks.blocks import CosineTransform, LevelStatistics, dense_head
 from wavemel.networks.residual import ResidualUnit
 
@@ -36,8 +36,10 @@ class MelResConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        if not self.filters:
-            raise ValueError("filters must name at least one residual unit")
+        check_widths("filters", self.filters, least=1)
+        check_widths("dense", self.dense)
+        for name in ("kernel", "pool"):
+            check_whole(name, getattr(self, name))
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
         if not 1 <= self.coefficients <= self.bands:

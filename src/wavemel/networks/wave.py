@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_whole, check_widths
 from wavemel.networks.blocks import GlobalMaxAvg, conv1d, conv_length, dense_head
 
 
@@ -33,6 +33,10 @@ class WaveConfig:
     summary: str = "flatten"
 
     def __post_init__(self) -> None:
+        for name in ("filters", "kernels"):
+            check_widths(name, getattr(self, name), least=1)
+        for name in ("stride", "pool"):
+            check_whole(name, getattr(self, name))
         if len(self.filters) != len(self.kernels):
             raise ValueError(
                 f"filters and kernels must be equally many, not {len(self.filters)} "

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from wavemel.networks.base import NETWORKS, GenreNetwork
+from wavemel.networks.base import NETWORKS, GenreNetwork, check_whole, check_widths
 from wavemel.networks.blocks import LevelStatistics, dense_head
 from wavemel.networks.residual import ResidualUnit
 
@@ -35,8 +35,10 @@ class WaveResConfig:
     dropout: float = 0.3
 
     def __post_init__(self) -> None:
-        if not self.filters:
-            raise ValueError("filters must name at least one residual unit")
+        check_widths("filters", self.filters, least=1)
+        check_widths("dense", self.dense)
+        for name in ("kernel", "stride", "unit_kernel", "pool"):
+            check_whole(name, getattr(self, name))
         for name in ("kernel", "unit_kernel"):
             if getattr(self, name) % 2 == 0:
                 raise ValueError(f"{name} must be odd, not {getattr(self, name)}")
