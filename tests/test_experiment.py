@@ -86,6 +86,7 @@ def test_another_network_starts_afresh() -> None:
         ("network.seconds=3", "'seconds' is 15.0 by the rest"),
         ("augment.noise.snr_db=[a, b]", "snr_db"),
         ("name.a=1", "name"),
+        ("name=2001-99-99", "the value is not YAML"),
         ("augment.noise.probability.x=1", "has no keys"),
     ],
 )
@@ -119,6 +120,13 @@ def test_bad_files(tmp_path: Path) -> None:
     a.write_text("base: b.yaml")
     b.write_text("base: a.yaml")
     with pytest.raises(ConfigError, match="circle"):
+        load_experiment(a)
+    for base in ("3", "[base.yaml]", "{a: 1}", "true"):
+        a.write_text(f"base: {base}")
+        with pytest.raises(ConfigError, match=r"a\.yaml: base must name a config file"):
+            load_experiment(a)
+    a.write_text("name: 2001-99-99")
+    with pytest.raises(ConfigError, match="is not YAML: month must be"):
         load_experiment(a)
     lost = tmp_path / "lost.yaml"
     lost.write_text("base: nowhere.yaml")

@@ -223,13 +223,18 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         tree = yaml.safe_load(path.read_text("utf-8")) or {}
     except FileNotFoundError as error:
         raise ConfigError(f"there is no config file {str(path)!r}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
+        # ValueError: no UTF-8, or a date or number that is none.
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(tree, dict):
         raise ConfigError(f"{path} must hold keys and values")
     base = tree.pop("base", None)
     if base is None:
         return tree
+    if not isinstance(base, str):
+        raise ConfigError(
+            f"{path}: base must name a config file, as in 'base: base.yaml', not {base!r}"
+        )
     return _merge(_read(path.parent / base, (*seen, path.resolve())), tree)
 
 
@@ -260,7 +265,7 @@ def _apply(tree: dict[str, Any], change: str) -> None:
             raise ConfigError(f"--set {change!r}: {parent!r} is a value and has no keys")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"--set {change!r}: the value is not YAML") from error
     # YAML 1.1 reads 1e-3 as text; people mean the number.
     if isinstance(value, str):
