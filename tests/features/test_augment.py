@@ -128,7 +128,11 @@ def test_fit_length_cuts_and_pads() -> None:
         ({"noise": {"snr": [1, 2]}}, "did you mean 'snr_db'"),
         ({"noise": {"snr_db": [30, 10]}}, "low then high"),
         ({"noise": {"probability": 2}}, "probability"),
-        ({"stretch": {"rates": [0, 1]}}, "over 0"),
+        ({"noise": {"snr_db": [0, float("inf")]}}, r"two numbers in -200\.\.200"),
+        ({"noise": {"snr_db": [0, float("nan")]}}, r"two numbers in -200\.\.200"),
+        ({"stretch": {"rates": [0, 1]}}, r"two numbers in 0\.01\.\.100"),
+        ({"stretch": {"rates": [1, 10**20]}}, r"two numbers in 0\.01\.\.100"),
+        ({"stretch": {"variants": 10**20}}, "variants"),
         ({"stretch": {"variants": 0}}, "variants"),
     ],
 )

@@ -97,9 +97,14 @@ def test_chance_follows_the_generator_and_probability_zero_changes_nothing(name:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"speed": {"rates": [0, 1]}}, "over 0"),
-        ({"pitch": {"bands": 0}}, "at least 1"),
-        ({"filter": {"strength": -1}}, "at least 0"),
+        ({"speed": {"rates": [0, 1]}}, r"two numbers in 0\.01\.\.100"),
+        ({"pitch": {"bands": 0}}, r"bands must be a whole number in 1\.\."),
+        ({"pitch": {"bands": 1.5}}, r"bands must be a whole number in 1\.\."),
+        ({"pitch": {"bands": 10**20}}, r"bands must be a whole number in 1\.\."),
+        ({"filter": {"strength": -1}}, r"strength must lie in 0\.\."),
+        ({"filter": {"strength": float("inf")}}, r"strength must lie in 0\.\."),
+        ({"filter": {"points": 10**20}}, r"points must be a whole number in 2\.\."),
+        ({"specaugment": {"masks": 10**20}}, r"masks must be a whole number in 1\.\."),
         ({"specaugment": {"bands": 2}}, "0..1"),
         ({"specaugmen": {}}, "did you mean 'specaugment'"),
     ],

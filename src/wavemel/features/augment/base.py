@@ -34,11 +34,21 @@ class Augmentation:
             raise ValueError(f"probability must lie in 0..1, not {self.probability}")
 
 
-def check_range(name: str, value: Any) -> None:
-    """Raise ValueError unless ``value`` is two numbers, the lower first."""
+def check_range(name: str, value: Any, least: float, most: float) -> None:
+    """Raise ValueError unless ``value`` is two numbers of a range, the lower first."""
     good = isinstance(value, tuple) and len(value) == 2
-    if not good or not all(isinstance(v, int | float) for v in value) or value[0] > value[1]:
+    if not good or not all(isinstance(v, int | float) and least <= v <= most for v in value):
+        raise ValueError(f"{name} must be two numbers in {least:g}..{most:g}, not {value!r}")
+    if value[0] > value[1]:
         raise ValueError(f"{name} must be two numbers, low then high, not {value!r}")
+
+
+def check_count(name: str, value: Any, least: int, most: int) -> None:
+    """Raise ValueError unless ``value`` is a whole number in a range."""
+    # YAML's true is a number to Python.
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or not least <= value <= most:
+        raise ValueError(f"{name} must be a whole number in {least}..{most:,}, not {value!r}")
 
 
 class BatchAugmentation(Augmentation):
@@ -70,8 +80,7 @@ class ClipAugmentation(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.variants < 1:
-            raise ValueError(f"variants must be at least 1, not {self.variants}")
+        check_count("variants", self.variants, 1, 1000)
 
     def variant(
         self, samples: npt.NDArray[np.float32], rate: int, rng: np.random.Generator

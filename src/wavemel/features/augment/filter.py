@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, draw
+from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, check_count, draw
 
 
 @AUGMENTATIONS.register("filter")
@@ -31,10 +31,9 @@ class Filter(SpectrogramAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.strength >= 0:
-            raise ValueError(f"strength must be at least 0, not {self.strength}")
-        if self.points < 2:
-            raise ValueError(f"points must be at least 2, not {self.points}")
+        if not 0 <= self.strength <= 1000:
+            raise ValueError(f"strength must lie in 0..1,000, not {self.strength}")
+        check_count("points", self.points, 2, 1 << 16)
 
     def __call__(self, mels: Tensor, generator: torch.Generator) -> Tensor:
         """Return filtered spectrograms, (B, bands, frames) -> the same shape."""

@@ -37,7 +37,7 @@ class Noise(BatchAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("snr_db", self.snr_db)
+        check_range("snr_db", self.snr_db, -200, 200)
 
     def __call__(self, waveforms: Tensor, generator: torch.Generator) -> Tensor:
         """Return noisy waveforms, (B, T) -> (B, T)."""

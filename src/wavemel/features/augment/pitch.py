@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, draw
+from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, check_count, draw
 
 
 @AUGMENTATIONS.register("pitch")
@@ -23,8 +23,7 @@ class Pitch(SpectrogramAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.bands < 1:
-            raise ValueError(f"bands must be at least 1, not {self.bands}")
+        check_count("bands", self.bands, 1, 1 << 16)
 
     def __call__(self, mels: Tensor, generator: torch.Generator) -> Tensor:
         """Return moved spectrograms, (B, bands, frames) -> the same shape."""

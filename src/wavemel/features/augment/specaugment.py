@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, draw
+from wavemel.features.augment.base import AUGMENTATIONS, SpectrogramAugmentation, check_count, draw
 
 
 @AUGMENTATIONS.register("specaugment")
@@ -31,8 +31,7 @@ class SpecAugment(SpectrogramAugmentation):
         for name in ("bands", "frames"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in 0..1, not {getattr(self, name)}")
-        if self.masks < 1:
-            raise ValueError(f"masks must be at least 1, not {self.masks}")
+        check_count("masks", self.masks, 1, 1000)
 
     def __call__(self, mels: Tensor, generator: torch.Generator) -> Tensor:
         """Return spectrograms with holes, (B, bands, frames) -> the same shape."""

@@ -29,9 +29,7 @@ class Speed(BatchAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("rates", self.rates)
-        if self.rates[0] <= 0:
-            raise ValueError(f"rates must be over 0, not {self.rates!r}")
+        check_range("rates", self.rates, 0.01, 100)
 
     @property
     def reach(self) -> float:

@@ -95,9 +95,7 @@ class Stretch(ClipAugmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_range("rates", self.rates)
-        if self.rates[0] <= 0:
-            raise ValueError(f"rates must be over 0, not {self.rates!r}")
+        check_range("rates", self.rates, 0.01, 100)
 
     def variant(self, samples: FloatArray, rate: int, rng: np.random.Generator) -> FloatArray:
         """Return a stretched copy, (T,) -> (T,)."""
