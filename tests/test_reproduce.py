@@ -260,6 +260,7 @@ def test_what_would_fail_at_the_end_is_said_before_training(tmp_path: Path) -> N
     for changes, kind, sentence in (
         ({"split": SplitChoice("all")}, DataError, "'all' of demo has no test clips"),
         ({"baselines": ("svn",)}, ConfigError, r"no baseline 'svn'.*did you mean 'svm'"),
+        ({"seeds": (0, 10**20)}, ConfigError, "seed must be a number up to"),
         ({"beside": tmp_path / "no.json"}, ModelError, r"no\.json is missing"),
     ):
         with pytest.raises(kind, match=sentence):

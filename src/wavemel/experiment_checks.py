@@ -2,39 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from wavemel.errors import ConfigError
 from wavemel.experiment import Experiment, network_arguments
 
+#: No number of a description is further from 0: the largest seed that all libraries take.
+LARGEST = 2**32 - 1
+
 
 def check_ranges(experiment: Experiment) -> None:
     """Raise ConfigError where a number makes no sense."""
-    audio, mel, training = experiment.audio, experiment.mel, experiment.training
-    low: dict[str, tuple[float, float]] = {
-        "seed": (experiment.seed, 0),
-        "audio.rate": (audio.rate, 1000),
-        "audio.seconds": (audio.seconds, 0.01),
-        "mel.n_fft": (mel.n_fft, 16),
-        "mel.hop": (mel.hop, 1),
-        "mel.bands": (mel.bands, 1),
-        "training.epochs": (training.epochs, 1),
-        # Batch norm has no variance of one clip.
-        "training.batch_size": (training.batch_size, 2),
-        "training.learning_rate": (training.learning_rate, 0),
-        "training.weight_decay": (training.weight_decay, 0),
-        "training.patience": (1 if training.patience is None else training.patience, 1),
-        "training.mixup": (training.mixup, 0),
-        "training.head_epochs": (training.head_epochs, 0),
-        "training.branch_rate": (training.branch_rate, 0),
-        "audio.clip_seconds": (audio.kept_seconds, audio.seconds),
-        "evaluation.batch_size": (experiment.evaluation.batch_size, 1),
-        "evaluation.windows": (experiment.evaluation.windows, 1),
-    }
-    for key, (value, least) in low.items():
+    for key, number in _numbers(experiment.as_dict()):
         # Written so that NaN fails too.
-        if not value >= least:
+        if not abs(number) <= LARGEST:
+            raise ConfigError(f"{key} must be a number up to {LARGEST:,}, not {str(number)[:30]}")
+    audio, mel, training = experiment.audio, experiment.mel, experiment.training
+    evaluation = experiment.evaluation
+    ranges: dict[str, tuple[float, float, float]] = {
+        "seed": (experiment.seed, 0, LARGEST),
+        "audio.rate": (audio.rate, 1000, 1_000_000),
+        "audio.seconds": (audio.seconds, 0.01, 3600),
+        "mel.n_fft": (mel.n_fft, 16, 1 << 20),
+        "mel.hop": (mel.hop, 1, 1 << 20),
+        "mel.bands": (mel.bands, 1, 1 << 16),
+        "mel.top_db": (1 if mel.top_db is None else mel.top_db, 1, 1000),
+        "training.epochs": (training.epochs, 1, 1_000_000),
+        # Batch norm has no variance of one clip.
+        "training.batch_size": (training.batch_size, 2, 1_000_000),
+        "training.learning_rate": (training.learning_rate, 0, 1000),
+        "training.weight_decay": (training.weight_decay, 0, 1000),
+        "training.patience": (1 if training.patience is None else training.patience, 1, 1_000_000),
+        "training.mixup": (training.mixup, 0, 1000),
+        "training.head_epochs": (training.head_epochs, 0, 1_000_000),
+        "training.branch_rate": (training.branch_rate, 0, 1000),
+        "audio.clip_seconds": (audio.kept_seconds, audio.seconds, 86_400),
+        "evaluation.batch_size": (evaluation.batch_size, 1, 1_000_000),
+        "evaluation.windows": (evaluation.windows, 1, 1_000_000),
+    }
+    for key, (value, least, most) in ranges.items():
+        if value < least:
             raise ConfigError(f"{key} must be at least {least}, not {value}")
+        if value > most:
+            raise ConfigError(f"{key} must be at most {most:,}, not {value}")
+    highest = audio.rate / 2 if mel.fmax is None else mel.fmax
+    if not 0 <= mel.fmin < highest:
+        raise ConfigError(
+            f"mel.fmin must be at least 0 and under the highest frequency, {highest:g} Hz, "
+            f"not {mel.fmin:g}"
+        )
     for key, share in (
         ("evaluation.overlap", experiment.evaluation.overlap),
         ("training.label_smoothing", training.label_smoothing),
@@ -53,6 +70,18 @@ def check_ranges(experiment: Experiment) -> None:
             "clips of several genres cannot be drawn by genre: use training.class_weights, "
             "or training.sampling=natural"
         )
+
+
+def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
+    """Yield every number of plain data with its dotted name; true and false are none."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _numbers(inner, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _numbers(inner, name)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, value
 
 
 def check_network(experiment: Experiment) -> None:
@@ -88,7 +117,7 @@ def check_network(experiment: Experiment) -> None:
             if all(part in shapes for part in network.inputs):
                 network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
                 _check_shortened(experiment, network)
-    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
+    except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(
             f"network {name!r} cannot be built with these options: {reason}"

@@ -26,6 +26,7 @@ from wavemel.data.table import Corpus
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
 from wavemel.experiment import Experiment, config_set, load_experiment
+from wavemel.experiment_checks import check_ranges
 from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
@@ -140,6 +141,8 @@ def open_plan(plan: Plan, asked: str) -> Work:
                 f"config {experiment.name!r} learns several genres a clip, which a comparison does "
                 "not cover: use wavemel train and wavemel evaluate"
             )
+        for seed in plan.seeds:
+            check_ranges(replace(experiment, seed=seed))
     corpus = scan(open_corpus(plan.data), workers=plan.workers)
     choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
     datasets = [split_dataset(corpus, choice) for choice in choices]
