@@ -11,6 +11,7 @@ from tiny_model import tiny_model
 import wavemel
 from wavemel.errors import ModelError
 from wavemel.inference import models
+from wavemel.inference.bundle import read_bundle
 from wavemel.inference.catalogue import catalogue
 from wavemel.inference.models import find_model, list_models
 
@@ -106,6 +107,25 @@ def test_paths_and_pairs_of_files(tmp_path: Path) -> None:
     shutil.copytree(folder, tmp_path / "local" / "x.y")  # a dot in a name is no ending
     assert find_model("x.y").description == expected
     assert list(list_models()) == ["x.y"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("rate", "seconds", "temperature", "unsure_below", "window_variation"),
+        *("mel.n_fft", "mel.hop", "mel.bands", "mel.fmin", "mel.fmax", "mel.top_db"),
+    ],
+)
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "1" + "0" * 400])
+def test_numbers_that_decide_an_answer_are_finite(key: str, value: str, tmp_path: Path) -> None:
+    file = tiny_model(tmp_path / "made", "songs") / "model.json"
+    tree = json.loads(file.read_text())
+    tree["mel"] = {**(tree["mel"] or {}), "fmax": 4000.0}
+    where, _, last = key.rpartition(".")
+    (tree[where] if where else tree)[last] = "HERE"
+    file.write_text(json.dumps(tree).replace('"HERE"', value))
+    with pytest.raises(ModelError, match=f"does not describe a model: {key} must be a number up"):
+        read_bundle(file.parent)
 
 
 @pytest.mark.parametrize("name", ["nowhere/model", "nowhere/model.onnx"])

@@ -20,6 +20,10 @@ from wavemel.pooling import MEAN, POOLINGS
 #: Since 2 a description may say how windows become a track, which decides the answer.
 FORMAT = 2
 _READABLE = (1, 2)
+_NUMBERS = ("rate", "seconds", "temperature", "unsure_below", "window_variation")
+_MEL_NUMBERS = ("n_fft", "hop", "bands", "fmin", "fmax", "top_db")
+#: No number that decides an answer is further from 0.
+_LARGEST = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,14 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
     if values.get("mel") is not None:
         values["mel"] = MelSettings(**values["mel"])
     made = ModelDescription(**values)
+    numbers = {key: getattr(made, key) for key in _NUMBERS}
+    if made.mel is not None:
+        mel = dataclasses.asdict(made.mel)
+        numbers |= {f"mel.{key}": mel[key] for key in _MEL_NUMBERS if mel[key] is not None}
+    for key, value in numbers.items():
+        # Python reads JSON's Infinity and NaN, which would then be in every answer.
+        if not abs(value) <= _LARGEST:
+            raise ValueError(f"{key} must be a number up to {_LARGEST:,}, not {str(value)[:30]}")
     if not made.classes or made.rate < 1 or not made.seconds > 0 or not 0 <= made.overlap < 1:
         raise ValueError("classes, rate, seconds or overlap are out of range")
     if made.pooling not in POOLINGS:
