@@ -60,6 +60,8 @@ class Hub:
     requests: list[tuple[str, str]] = field(default_factory=list)
     #: Path part -> status that a request for it gets.
     faults: dict[str, int] = field(default_factory=dict)
+    #: Path -> what is said of it with status 200, whatever the repositories hold.
+    answers: dict[str, bytes] = field(default_factory=dict)
     summaries: list[str] = field(default_factory=list)
     #: Bytes that are missing at the end of large files.
     lost: int = 0
@@ -95,6 +97,8 @@ class _Handler(BaseHTTPRequestHandler):
         for part, status in self.hub.faults.items():
             if part in path:
                 return self._say(status, {"error": "as the test asked"})
+        if path in self.hub.answers:
+            return self._say(200, self.hub.answers[path])
         method = "GET" if self.command == "HEAD" else self.command
         for verb, pattern, answer in _ROUTES:
             found = re.fullmatch(pattern, path)

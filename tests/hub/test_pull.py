@@ -135,6 +135,10 @@ def test_gated_models_say_so(hub: Hub, model: Path) -> None:
         ("/api/models", 429, "asked too often"),
         ("/api/models", 503, "answers a/b with HTTP 503: as the test asked"),
         ("/large/", 500, "HTTP 500"),
+        ("/resolve/", 404, r"lists model.json in a/b, but the file is missing there \(HTTP 404\)"),
+        ("/large/", 404, r"lists model.onnx in a/b, but the file is missing there \(HTTP 404\)"),
+        ("/resolve/", 403, r"does not allow reading a/b \(HTTP 403\)"),
+        ("/resolve/", 410, "answers a/b with HTTP 410"),
     ],
 )
 def test_a_hub_that_refuses(
@@ -176,6 +180,22 @@ def test_a_server_that_is_no_hub(hub: Hub, model: Path, tmp_path: Path) -> None:
     hub.add("a/b", files_of(model))
     hub.foreign = True
     with pytest.raises(ModelError, match="does not answer as a hub does"):
+        pull("a/b")
+    assert models(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html>Welcome</html>", b"", b"[]", b"3", b"null", b"{}", b"\xff\xfe",
+        b'{"id": "a/b", "siblings": 3}', b'{"id": "a/b", "siblings": [3]}',
+        b'{"id": "a/b", "siblings": [{"rfilename": 3}]}', b'{"id": "a/b", "lastModified": "x"}',
+        b'{"id": "a/b", "sha": 3, "siblings": [{"rfilename": "model.json"}, {"rfilename": "model.onnx"}]}',
+    ],
+)  # fmt: skip
+def test_a_server_that_answers_anything(answer: bytes, hub: Hub, tmp_path: Path) -> None:
+    hub.answers["/api/models/a/b"] = answer
+    with pytest.raises(ModelError, match=r"http.* does not answer as a hub does: .* a/b cannot be"):
         pull("a/b")
     assert models(tmp_path) == []
 

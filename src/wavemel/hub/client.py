@@ -74,7 +74,7 @@ def hub_api() -> HfApi:
 
 
 @contextmanager
-def hub_errors(api: HfApi, repository: str, doing: str) -> Iterator[None]:
+def hub_errors(api: HfApi, repository: str, doing: str, file: str = "") -> Iterator[None]:
     """Turn what the hub and the network can answer into one sentence.
 
     Parameters
@@ -82,6 +82,7 @@ def hub_errors(api: HfApi, repository: str, doing: str) -> Iterator[None]:
     api : the client, for the hub's address.
     repository : what was asked for.
     doing : ``"reading"`` or ``"writing"``, as the sentences say it.
+    file : the one file of it that was asked for.
     """
     from huggingface_hub import errors as e
 
@@ -103,9 +104,12 @@ def hub_errors(api: HfApi, repository: str, doing: str) -> Iterator[None]:
     except e.OfflineModeIsEnabled as error:
         raise ModelError(f"{where} is not asked, for HF_HUB_OFFLINE is set: unset it") from error
     except e.HfHubHTTPError as error:
-        raise ModelError(_answer(error, where, repository, doing)) from error
+        raise ModelError(_answer(error, where, repository, doing, file)) from error
     except (e.HTTPError, e.LocalEntryNotFoundError, e.FileMetadataError) as error:
         cause = error.__cause__ or error
+        if isinstance(cause, e.HfHubHTTPError):
+            # Its answer to the question of where a file lies; it was reached.
+            raise ModelError(_answer(cause, where, repository, doing, file)) from error
         foreign = isinstance(cause, e.FileMetadataError)
         what = "does not answer as a hub does" if foreign else "cannot be reached"
         raise ModelError(f"{where} {what}: {_short(cause)}") from error
@@ -113,9 +117,15 @@ def hub_errors(api: HfApi, repository: str, doing: str) -> Iterator[None]:
         if error.errno is not None:
             raise  # this machine's: a full disk, a folder that may not be written
         raise ModelError(f"{repository} was not transferred whole: {_short(error)}") from error
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        # The client takes every answer of status 200 for a hub's, and fails where it is none.
+        raise ModelError(
+            f"{where} does not answer as a hub does: what it says of {repository} cannot be read "
+            "(is HF_ENDPOINT right?)"
+        ) from error
 
 
-def _answer(error: Exception, where: str, repository: str, doing: str) -> str:
+def _answer(error: Exception, where: str, repository: str, doing: str, file: str) -> str:
     response = error.response  # type: ignore[attr-defined]
     status = response.status_code
     if status in (401, 403):
@@ -125,6 +135,8 @@ def _answer(error: Exception, where: str, repository: str, doing: str) -> str:
         )
     if status == 429:
         return f"{where} was asked too often (HTTP 429): try again later"
+    if status == 404 and file:
+        return f"{where} lists {file} in {repository}, but the file is missing there (HTTP 404)"
     said = _short(getattr(error, "server_message", None) or "")
     return f"{where} answers {repository} with HTTP {status}{f': {said}' if said else ''}"
 

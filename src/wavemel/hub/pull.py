@@ -63,7 +63,7 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
         files = _chosen(repository, [sibling.rfilename for sibling in info.siblings or []])
     with new_folder(folder) as part:
         for file in files:
-            with hub_errors(api, repository, "reading"):
+            with hub_errors(api, repository, "reading", file):
                 _fetch(api, repository, commit, file, part)
         _check(repository, part)
     return Pulled(read_bundle(folder), folder, commit)
