@@ -289,6 +289,19 @@ def test_a_report_whose_networks_start_from_others_can_be_moved(
     assert moved["models"] == made["models"]
 
 
+def test_two_configs_of_one_name_are_refused_before_training(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "wave", "mel")
+    plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)
+    both = r"wave\.yaml and .*mel\.yaml are both named 'x'"
+    with pytest.raises(ConfigError, match=both):
+        reproduce(dataclasses.replace(plan, changes=("name=x",)), QUIET)
+    for file in configs.iterdir():
+        file.write_text(json.dumps({**json.loads(file.read_text()), "name": "x"}))
+    with pytest.raises(ConfigError, match=both):
+        reproduce(plan, QUIET)
+    assert not (tmp_path / "report").exists()
+
+
 def test_seeds_are_read_once_each() -> None:
     assert seed_numbers("2,0,2") == (2, 0)
     for wrong in ("", "1;2", "-1"):

@@ -134,8 +134,16 @@ def open_plan(plan: Plan, asked: str) -> Work:
         The data or a config do not hold, no clip is in the split ``asked``, or
         ``plan.to`` holds other work.
     """
-    experiments = [load_experiment(f, plan.changes) for f in config_set(plan.configs)]
-    for experiment in experiments:
+    files = config_set(plan.configs)
+    experiments = [load_experiment(file, plan.changes) for file in files]
+    named: dict[str, Path] = {}
+    for experiment, file in zip(experiments, files, strict=True):
+        other = named.setdefault(experiment.name, file)
+        if other is not file:
+            raise ConfigError(
+                f"{other} and {file} are both named {experiment.name!r} and would share their run "
+                "folders: give each config a name of its own, and none with --set name="
+            )
         if experiment.labels != "genre":
             raise ConfigError(
                 f"config {experiment.name!r} learns several genres a clip, which a comparison does "
