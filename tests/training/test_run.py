@@ -147,6 +147,13 @@ def test_combined_starts_from_trained_branches(dataset: Dataset, tmp_path: Path)
     wrong = tiny("combined", training={"initial": {"wave": str(tmp_path / "mel")}})
     with pytest.raises(ModelError, match="is not a trained 'wave'"):
         train(wrong, dataset, tmp_path / "wrong", hardware=QUIET)
+    lost = tiny("combined", training={"initial": {"wave": "wave-res"}})
+    with pytest.raises(
+        ModelError,
+        match=r"training\.initial\.wave names: .*missing; train a 'wave' first.*wave=RUN",
+    ):
+        train(lost, dataset, tmp_path / "lost", hardware=QUIET)
+    assert not (tmp_path / "lost").exists()
     with pytest.raises(ConfigError, match="branch 'mel'"):
         tiny("wave", training={"initial": {"mel": str(tmp_path / "mel")}})
 

@@ -32,7 +32,14 @@ def start_from_branches(task: GenreTask, initial: dict[str, str], data: Dataset)
             raise ConfigError(
                 f"training.initial names the branch {branch!r}, which this network does not have"
             )
-        trained = load_checkpoint(run, expect=data.classes)
+        try:
+            trained = load_checkpoint(run, expect=data.classes)
+        except ModelError as error:
+            raise ModelError(
+                f"branch {branch!r} starts from the run that training.initial.{branch} names: {error}; "
+                f"train a {branches[branch]!r} first and name its folder, as in "
+                f"--set training.initial.{branch}=RUN, or let 'wavemel reproduce' train the whole set"
+            ) from error
         if (trained.experiment.audio, trained.experiment.mel) != (
             task.experiment.audio,
             task.experiment.mel,
