@@ -1,17 +1,19 @@
 """The ablation table: what it compares, what it leaves unseen, how it grows."""
 
 import dataclasses
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tiny_runs import QUIET, TINY
 
-from wavemel.ablation import Answers, _against, _figures, ablate
+from wavemel.ablation import Answers, _against, _figures, _remembered, ablate
 from wavemel.checkpoint import read_json
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.reports.ablation import ablation_document
+from wavemel.reports.document import Commands
 from wavemel.reports.write import write_document
 from wavemel.reproduce import Plan
 
@@ -76,6 +78,7 @@ def plan_of(configs: Path, to: Path, **changes) -> Plan:
         "split": SplitChoice(),
         "workers": 0,
         "name_seeds": True,
+        "command": "wavemel ablate",
     }
     return Plan(**{**values, **changes})
 
@@ -96,7 +99,8 @@ def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> No
 
     # Another seed of one row: the others stay, and nothing is trained again.
     before = {p: p.stat().st_mtime_ns for p in to.glob("runs/*/best.safetensors")}
-    more = ablate(plan_of(configs, to, seeds=(0, 1)), rows=("full",), hardware=QUIET)
+    again = plan_of(configs, to, seeds=(0, 1), command="wavemel ablate --rows full --seeds 0,1")
+    more = ablate(again, rows=("full",), hardware=QUIET)
     assert [row["seeds"] for row in more["rows"]] == [[0, 1], [0]]
     assert all(p.stat().st_mtime_ns == at for p, at in before.items())
 
@@ -105,6 +109,12 @@ def test_the_folder_of_configs_is_the_table(configs: Path, tmp_path: Path) -> No
     assert "minus-filters" in page
     assert "network.filters: 2 (not 4)" in page
     assert "SYNTHETIC DATA" in page
+    both = ["wavemel ablate", "wavemel ablate --rows full --seeds 0,1"]
+    assert more["commands"] == both
+    assert "```sh\n" + "\n".join(both) + "\n```" in page
+    # Of a table of old, the last command is known.
+    more.pop("commands")
+    assert ablation_document(more).sections[-1].parts == [Commands(both[1:])]
     assert (to / "figures" / "ablation.svg") in written
 
 
@@ -175,6 +185,30 @@ def test_rows_of_other_numbers_of_epochs_are_not_compared(configs: Path, tmp_pat
     patient = dataclasses.replace(longer, changes=(*longer.changes, "training.patience=1"))
     with pytest.raises(ModelError, match=r"another training\.patience"):
         ablate(patient, minus, minus, QUIET)
+
+
+def test_every_calls_command_is_kept(tmp_path: Path) -> None:
+    def call(command: str, *, run: str = "", error: type[BaseException] | None = None) -> list[str]:
+        plan = Plan("demo", "configs", tmp_path, SplitChoice(), command=command)
+        with suppress(*([error] if error else [])), _remembered(plan) as commands:
+            if run:
+                (tmp_path / "runs" / run).mkdir(parents=True)
+                (tmp_path / "runs" / run / "run.json").write_text("{}")
+            if error is not None:
+                raise error
+        return commands
+
+    # A table from before commands were kept.
+    (tmp_path / "results.json").write_text('{"command": "a"}')
+    assert call("b") == ["a", "b"]
+    assert call("b") == ["a", "b"]
+    # What was refused has made no row; what was refused later on, or stopped, may have.
+    assert call("c", error=ModelError) == ["a", "b", "c"]
+    assert call("d", run="x", error=ModelError) == ["a", "b", "d"]
+    assert call("e", error=KeyboardInterrupt) == ["a", "b", "d", "e"]
+    # Made by the last call, which names the references.
+    assert call("a") == ["a", "b", "d", "e", "a"]
+    assert call("f") == ["a", "b", "d", "e", "f"]
 
 
 def test_every_shipped_row_changes_one_part() -> None:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wavemel.checkpoint import read_json
-from wavemel.errors import ConfigError, DataError
+from wavemel.checkpoint import read_json, write_json
+from wavemel.errors import ConfigError, DataError, WavemelError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
@@ -36,6 +39,8 @@ from wavemel.training.trainer import Hardware
 
 #: The split that a table is made of.
 SPLIT = "validation"
+#: What of a table's folder lists the commands of all calls that have made it, oldest first.
+COMMANDS = "commands.json"
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ def ablate(
                 f"{name!r}, which other rows are compared with, has no finished runs: "
                 "name it in --rows too"
             )
-    train_all(work, plan, hardware, only=rows)
+    with _remembered(plan) as commands:
+        train_all(work, plan, hardware, only=rows)
     answers = {
         experiment.name: found
         for experiment in work.experiments
@@ -122,6 +128,7 @@ def ablate(
         "format": 2,
         "title": f"What each part of {references[0]!r} is worth on {work.corpus.name}",
         "command": plan.command,
+        "commands": commands,
         "config_set": plan.configs,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data": work.corpus.name,
@@ -135,6 +142,39 @@ def ablate(
         "seconds": round(sum(a.seconds for a in answers.values()), 1),
         "rows": table,
     }
+
+
+@contextmanager
+def _remembered(plan: Plan) -> Iterator[list[str]]:
+    """Keep a call's command in the plan's folder; yield those that make its table, in their order."""
+    file = plan.to / COMMANDS
+    earlier = _earlier_commands(plan.to)
+    known = earlier if plan.command in earlier else [*earlier, plan.command]
+    before = _runs_made(plan.to)
+    # Before training: a call that is killed may have made rows.
+    write_json(file, {"commands": known})
+    try:
+        # The last call says what is compared with what.
+        yield known if known[-1] == plan.command else [*known, plan.command]
+    except WavemelError:
+        if _runs_made(plan.to) == before:
+            # Refused before it made anything, and would be again.
+            write_json(file, {"commands": earlier})
+        raise
+
+
+def _earlier_commands(to: Path) -> list[str]:
+    """Return the commands of earlier calls into a folder, oldest first, each once."""
+    if (to / COMMANDS).exists():
+        return list(read_json(to / COMMANDS).get("commands", []))
+    table = to / "results.json"
+    # A table that is older than the list of commands knows the last of them.
+    return [read_json(table)["command"]] if table.exists() else []
+
+
+def _runs_made(to: Path) -> dict[Path, int]:
+    """Return the runs of a folder, each with the time of its last change."""
+    return {about: about.stat().st_mtime_ns for about in (to / "runs").glob("*/run.json")}
 
 
 def _finished_seeds(work: Work, plan: Plan, experiment: Experiment) -> list[int]:

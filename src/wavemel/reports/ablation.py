@@ -73,10 +73,15 @@ def ablation_document(results: dict[str, Any]) -> Document:
                     )
                 ],
             ),
-            Section("repeat", "Repeat it", [Commands([results["command"]])]),
+            Section("repeat", "Repeat it", [Commands(_commands(results))]),
         ],
         footer=f"wavemel {results['machine']['versions']['wavemel']}, {results['created']}",
     )
+
+
+def _commands(results: dict[str, Any]) -> list[str]:
+    """Return the commands that make the table; tables of old name the last of them alone."""
+    return list(results.get("commands") or [results["command"]])
 
 
 def difference_chart(results: dict[str, Any]) -> Figure:
