@@ -44,8 +44,8 @@ def usual(model: str) -> Classify:
 
     torch.set_num_threads(1)
     d = read_bundle(model).description
-    network = load_checkpoint(model).model.network
-    mel = d.mel
+    whole = load_checkpoint(model).model
+    network, mel = whole.network, d.mel
     size, step = d.samples, round(d.seconds * (1 - d.overlap) * d.rate)
 
     def zscore(x: np.ndarray, axes: int | tuple[int, ...] = -1) -> np.ndarray:
@@ -76,11 +76,13 @@ def usual(model: str) -> Classify:
         windows = [
             np.pad(samples[s : s + size], (0, max(0, s + size - len(samples)))) for s in starts
         ]
-        inputs = [
-            torch.from_numpy(np.stack([features(kind, w) for w in windows])) for kind in d.inputs
-        ]
         with torch.inference_mode():
-            logits = network(*inputs).double() / d.temperature
+            if d.inputs == ("samples",):  # a front end that is part of the network
+                logits = whole(torch.from_numpy(np.stack(windows)))
+            else:
+                inputs = [np.stack([features(kind, w) for w in windows]) for kind in d.inputs]
+                logits = network(*map(torch.from_numpy, inputs))
+            logits = logits.double() / d.temperature
             return pool(torch.softmax(logits, 1).numpy(), d.pooling).tolist()
 
     return classify
