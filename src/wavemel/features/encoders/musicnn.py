@@ -24,6 +24,8 @@ MEL = MelConfig(n_fft=512, hop=256, bands=96)
 INSTALL = "pip install --no-deps musicnn==0.1.0"
 #: Filters this much weaker than a layer's strongest are zeros that rounding left.
 _DEAD = 1e-12
+#: What TensorFlow's batch norm adds to a variance.
+_EPSILON = 1e-3
 #: Hidden states: the front end, then the three layers of the mid-end.
 _LAYERS = 4
 
@@ -114,14 +116,29 @@ class Musicnn(nn.Module):
     waveforms (B, T) at 16 kHz -> logits of tags (B, tags).
     """
 
+    order: Tensor
+    still: Tensor
+
     def __init__(self, weights: Weights) -> None:
         super().__init__()
         self.mel = LogMel(RATE, MEL)
         self.input_norm = _norm(weights, "batch_normalization")
         # Filters that span many bands and little time hear timbre, those that span one band and much
         # time hear rhythm.
-        self.front = nn.ModuleList(FrontLayer(weights, i) for i in range(5))
-        self.mid = nn.ModuleList(_layer(weights, i) for i in (5, 6, 7))
+        front = [FrontLayer(weights, i) for i in range(5)]
+        self.front = nn.ModuleList(front)
+        alive = torch.cat([layer.alive for layer in front])
+        found, dead = alive.nonzero()[:, 0], (~alive).nonzero()[:, 0]
+        still = torch.cat([layer.still for layer in front])
+        self.register_buffer("still", still)
+        self.register_buffer("order", torch.cat([found, dead]).argsort())
+        # All that is still comes in as one channel of ones, with the sum of what it would add.
+        kernel, bias = _filters(weights, 5)
+        added = (kernel[..., dead] * still).sum(-1, keepdim=True)
+        first = _convolution(torch.cat([kernel[..., found], added], -1), bias)
+        norm = _norm(weights, "batch_normalization_6")
+        rest = [_layer(weights, i) for i in (6, 7)]
+        self.mid = nn.ModuleList([nn.Sequential(first, nn.ReLU(), norm), *rest])
         self.pooled_norm = _norm(weights, "batch_normalization_9")
         self.dense = _dense(weights, "dense")
         self.dense_norm = _norm(weights, "batch_normalization_10")
@@ -132,12 +149,15 @@ class Musicnn(nn.Module):
         # As the package makes it: power, compressed by a logarithm, not in decibels.
         spectrogram = torch.log10(1e4 * self.mel.power(waveforms) + 1).transpose(1, 2)
         x = self.input_norm(spectrogram[:, None])  # (B, 1, frames, bands)
-        states = [torch.cat([layer(x) for layer in self.front], 1)]
+        alive = torch.cat([layer(x) for layer in self.front], 1)
+        still = self.still[:, None].expand(x.shape[0], -1, x.shape[2])
+        states = [torch.cat([alive, still], 1).index_select(1, self.order)]
+        heard = torch.cat([alive, torch.ones_like(alive[:, :1])], 1)
         for i, layer in enumerate(self.mid):
             # A filter spans all channels of seven frames, as if they were bands.
-            flat = F.pad(states[-1].transpose(1, 2)[:, None], (0, 0, 3, 3))
-            made = layer(flat)[..., 0]
-            states.append(made + states[-1] if i else made)
+            made = layer(F.pad(heard.transpose(1, 2)[:, None], (0, 0, 3, 3)))[..., 0]
+            heard = made + heard if i else made
+            states.append(heard)
         return states
 
     def penultimate(self, states: list[Tensor]) -> Tensor:
@@ -155,16 +175,16 @@ class FrontLayer(nn.Module):
     """A convolution of the front end, ReLU, batch norm, and the largest value over bands.
 
     Nine in ten filters of `MSD_musicnn` are zero (its training decayed the weights): what they
-    answer is the same everywhere, and is not computed. And as batch norm only
-    scales and shifts, the largest is taken before it: of filters that it
-    turns around, the least.
+    answer is the same everywhere, `still`, and is not computed. And as batch norm
+    only scales and shifts, the largest is taken before it: of filters that
+    it turns around, the least.
 
     Shape
     -----
-    (B, 1, frames, bands) -> (B, C, frames).
+    (B, 1, frames, bands) -> (B, filters that are `alive`, frames).
     """
 
-    order: Tensor
+    alive: Tensor
     still: Tensor
     turned: Tensor
 
@@ -173,23 +193,24 @@ class FrontLayer(nn.Module):
         kernel, bias = _filters(weights, i)
         strength = kernel.abs().amax((1, 2, 3))
         alive = strength > _DEAD * strength.max().clamp_min(_DEAD)
-        found, dead = alive.nonzero()[:, 0], (~alive).nonzero()[:, 0]
-        self.filters = _convolution(kernel[found], bias[found])
-        self.norm = _norm(weights, f"batch_normalization_{i + 1}")
+        name = f"batch_normalization_{i + 1}"
+        self.filters = _convolution(kernel[alive], bias[alive])
+        self.norm = _norm(weights, name, alive)
+        gamma, beta, mean, variance = _statistics(weights, name, ~alive)
+        still = (F.relu(bias[~alive]) - mean) / torch.sqrt(variance + _EPSILON) * gamma + beta
         # As TensorFlow pads: of an even filter, one more behind than before.
         length = kernel.shape[2]
         self.padding = (0, 0, (length - 1) // 2, length // 2)
-        gamma = torch.tensor(weights[f"batch_normalization_{i + 1}/gamma"])
-        self.register_buffer("turned", (gamma[found] < 0)[:, None])
-        self.register_buffer("still", F.relu(bias[dead]))
-        self.register_buffer("order", torch.cat([found, dead]).argsort())
+        self.register_buffer("alive", alive)
+        self.register_buffer("still", still)
+        self.register_buffer("turned", (self.norm.weight.detach() < 0)[:, None])
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve and pool."""
         heard = self.filters(F.pad(x, self.padding))
         extreme = F.relu(torch.where(self.turned, heard.amin(3), heard.amax(3)))
-        still = self.still[:, None].expand(x.shape[0], -1, extreme.shape[2])
-        return self.norm(torch.cat([extreme, still], 1).index_select(1, self.order))
+        pooled: Tensor = self.norm(extreme)
+        return pooled
 
 
 def _read(choice: EncoderChoice) -> Weights:
@@ -248,13 +269,20 @@ def _convolution(kernel: Tensor, bias: Tensor) -> nn.Conv2d:
     return made
 
 
-def _norm(weights: Weights, name: str) -> nn.Module:
-    gamma, beta, mean, variance = (
-        torch.tensor(weights[f"{name}/{part}"])
-        for part in ("gamma", "beta", "moving_mean", "moving_variance")
-    )
+def _statistics(weights: Weights, name: str, which: Tensor | None) -> list[Tensor]:
+    """Return a batch norm's scale, shift, mean and variance, of the channels that ``which`` is true of."""
+    parts = ("gamma", "beta", "moving_mean", "moving_variance")
+    chosen = slice(None) if which is None else which
+    return [torch.tensor(weights[f"{name}/{part}"])[chosen] for part in parts]
+
+
+def _norm(
+    weights: Weights, name: str, which: Tensor | None = None
+) -> nn.BatchNorm1d | nn.BatchNorm2d:
+    """Return a batch norm, of all channels or of those that ``which`` is true of."""
+    gamma, beta, mean, variance = _statistics(weights, name, which)
     maps = name == "batch_normalization" or name.endswith(("_6", "_7", "_8"))
-    norm = (nn.BatchNorm2d if maps else nn.BatchNorm1d)(len(gamma), eps=1e-3)
+    norm = (nn.BatchNorm2d if maps else nn.BatchNorm1d)(len(gamma), eps=_EPSILON)
     norm.load_state_dict(
         {
             "weight": gamma,
