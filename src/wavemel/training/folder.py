@@ -75,7 +75,7 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
         if changed:
             raise ModelError(
                 f"{folder} was trained with another {', '.join(changed)}: a run is resumed as it was "
-                "started, with more epochs at most"
+                "started, with another end at most: as many epochs as it has trained, or more"
             )
         # Until it has trained for what it now says of itself, also where its process is killed.
         write_json(about, {**old, "finished": False})
@@ -110,7 +110,7 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     """Return the dotted names of what differs from a run's own description and cannot be had of it.
 
-    More epochs can, and another patience. So can what the run itself has found out of its
+    More epochs can, and fewer that it has not trained yet, and another patience. So can what the run itself has found out of its
     encoder, where ``experiment`` leaves it open.
     """
     # Through the description's own type: a setting that is newer than the run has its default.
@@ -120,7 +120,7 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     training = experiment.training
     # Else another number of epochs would be another learning rate in the steps so far.
     steady = training.schedule == "constant" and training.warmup == 0
-    if steady and training.epochs >= saved["training.epochs"]:
+    if steady and training.epochs >= _trained(folder):
         free.add("training.epochs")
     if "encoder" in experiment.network:
         free |= {f"network.{key}" for key in PINNED if experiment.network.get(key) is None}
@@ -134,6 +134,12 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
             and _same_run(saved.get(key), wanted.get(key), folder)
         )
     )
+
+
+def _trained(folder: Path) -> int:
+    """Return how many epochs a run has finished."""
+    rows = folder / "metrics.csv"
+    return max(0, len(rows.read_text("utf-8").splitlines()) - 1) if rows.is_file() else 0
 
 
 def _same_run(saved: str | None, wanted: str | None, folder: Path) -> bool:
