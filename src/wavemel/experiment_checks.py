@@ -13,7 +13,10 @@ LARGEST = 2**32 - 1
 
 
 def check_ranges(experiment: Experiment) -> None:
-    """Raise ConfigError where a number makes no sense."""
+    """Raise ConfigError where a number, or the name, makes no sense."""
+    name = experiment.name
+    if not name.strip() or name.startswith(".") or {"/", "\\", "\0"} & set(name):
+        raise ConfigError(f"name becomes a folder's name, which {name!r} cannot be")
     for key, number in _numbers(experiment.as_dict()):
         # Written so that NaN fails too.
         if not abs(number) <= LARGEST:

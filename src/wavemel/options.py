@@ -17,6 +17,9 @@ def make_config(config: type, options: dict[str, Any], what: str, **given: Any) 
         if key not in fields:
             raise ConfigError(f"{what} has no option {key!r}{suggest(key, fields)}")
         values[key] = _frozen(value)
+        # Any text is true to Python: 'no' in quotes would switch on what it means to switch off.
+        if isinstance(fields[key].default, bool) and not isinstance(value, bool):
+            raise ConfigError(f"{what}: {key} is true or false, not {value!r}")
     for key, field in fields.items():
         nested = field.default_factory
         if isinstance(nested, type) and dataclasses.is_dataclass(nested):
