@@ -69,6 +69,13 @@ def test_csv_with_the_list_in_a_cell(tmp_path: Path) -> None:
     assert read_results(path) == EXPECTED
 
 
+def test_csv_with_a_cell_of_any_length(tmp_path: Path) -> None:
+    csv.field_size_limit(131_072)
+    path = tmp_path / "r.csv"
+    path.write_text(f"path,p_rock,timeline\na,0.5,{'1' * 200_000}\n")
+    assert read_results(path) == [Verdict("a", [("rock", 0.5)])]
+
+
 def test_parquet(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
     from pyarrow import parquet

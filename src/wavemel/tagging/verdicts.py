@@ -6,6 +6,7 @@ import base64
 import csv
 import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -20,6 +21,8 @@ from wavemel.registry import suggest
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 #: Columns of probabilities start so.
 OF_GENRE = "p_"
+#: Of a cell of a CSV, in characters; a C long has 32 bits on some platforms.
+LONGEST_CELL = min(sys.maxsize, 2**31 - 1)
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ def _json(path: Path) -> Iterator[Record]:
 
 
 def _csv(path: Path) -> Iterator[Record]:
+    # The timeline of a long track exceeds the 131,072 characters that csv allows by itself.
+    csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 1):
             yield f"row {number}", row
