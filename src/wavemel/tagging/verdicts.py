@@ -7,7 +7,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
@@ -109,8 +109,21 @@ def _csv(path: Path) -> Iterator[Record]:
     # The timeline of a long track exceeds the 131,072 characters that csv allows by itself.
     csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        for number, row in enumerate(csv.DictReader(file), 1):
+        rows = csv.DictReader(file)
+        columns = rows.fieldnames
+        if columns is None:
+            return  # Nothing is in it, as in other forms before the first result.
+        if "path" not in columns and "path_base64" not in columns:
+            raise DataError(f"{path} is no CSV of results: {_no_column(columns)}")
+        for number, row in enumerate(rows, 1):
             yield f"row {number}", row
+
+
+def _no_column(columns: Sequence[str]) -> str:
+    if columns and columns[0].lstrip().startswith(("{", "[")):
+        return "it holds JSON; let its name end in .jsonl or .json"
+    near = suggest("path", list(columns)) if columns else ""
+    return f"its first line must name a column 'path' or 'path_base64'{near}"
 
 
 def _parquet(path: Path) -> Iterator[Record]:
