@@ -154,13 +154,16 @@ def _verdict(record: Mapping[str, Any], where: str) -> Verdict:
     path = _path(record, where)
     error = record.get("error")
     genres = record.get("genres", _from_columns(record))
+    no_list = f"{where}: 'genres' is no list: give objects with 'genre' and 'probability' in one"
     if isinstance(genres, str):  # a list in a cell
         try:
             genres = json.loads(genres) if genres.strip() else []
         except json.JSONDecodeError as bad:
-            raise DataError(f"{where}: 'genres' is no list") from bad
+            raise DataError(no_list) from bad
     if genres is None and not error:
         raise DataError(f"{where} has neither 'genres' nor 'error'")
+    if genres is not None and not isinstance(genres, list):
+        raise DataError(no_list)
     pairs = []
     for item in genres or []:
         try:
