@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from wavemel.errors import ConfigError
+from wavemel.tagging.apply import apply
 from wavemel.tagging.files import write_genres
 from wavemel.tagging.mapping import GenreMap
 from wavemel.tagging.plan import Change, plan
@@ -88,6 +89,17 @@ def test_failures_are_rows(path: str, tmp_path: Path) -> None:
     assert [change.failed for change in changes] == [True, True, True, False]
     assert [change.why for change in changes[:2]] == ["not classified: is empty", "is not there"]
     assert not any(change.writes for change in changes[:3])
+
+
+def test_a_file_of_two_names_is_written_once(path: str, tmp_path: Path) -> None:
+    link = tmp_path / "a link.mp3"
+    link.symlink_to(path)
+    changes = plan(
+        [Verdict(str(link), GENRES, unsure=True), Verdict(path, GENRES), Verdict(str(link), GENRES)]
+    )
+    assert [change.writes for change in changes] == [False, True, False]
+    assert changes[2] == Change(str(link), [], [], f"the same file as {path}")
+    assert [outcome.status for outcome in apply(changes, None)] == ["written"]
 
 
 def test_options_out_of_range_are_named() -> None:

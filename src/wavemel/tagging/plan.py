@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from wavemel.errors import ConfigError
-from wavemel.tagging.errors import TagError
+from wavemel.tagging.errors import TagError, shown
 from wavemel.tagging.files import read_genres
 from wavemel.tagging.mapping import GenreMap
 from wavemel.tagging.verdicts import Verdict
@@ -39,6 +40,8 @@ def plan(
 ) -> list[Change]:
     """Return what is to be done with each file; nothing is written.
 
+    Of the names that lead to one file, the first by which it is to be written counts.
+
     Parameters
     ----------
     overwrite : replace genres that a file has already.
@@ -54,6 +57,7 @@ def plan(
     """
     check_limits(min_confidence, top)
     changes = []
+    taken: dict[str, str] = {}
     for verdict in results:
         if verdict.error is not None:
             why = f"not classified: {verdict.error}"
@@ -64,6 +68,12 @@ def plan(
         except TagError as error:
             changes.append(Change(verdict.path, [], [], error.message, failed=True))
             continue
+        # A second write by another name would find the genres of the first, and fail.
+        file = os.path.realpath(verdict.path)
+        if file in taken:
+            why = f"the same file as {shown(taken[file])}"
+            changes.append(Change(verdict.path, before, before, why))
+            continue
         after, why = decide(
             verdict,
             before,
@@ -73,7 +83,10 @@ def plan(
             top=top,
             unsure=unsure,
         )
-        changes.append(Change(verdict.path, before, after, why))
+        change = Change(verdict.path, before, after, why)
+        if change.writes:
+            taken[file] = verdict.path
+        changes.append(change)
     return changes
 
 
