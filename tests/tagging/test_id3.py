@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mutagen.id3 import ID3
 
+from wavemel.tagging import id3
 from wavemel.tagging.errors import TagError
 from wavemel.tagging.files import read_genres, write_genres
 
@@ -85,6 +86,46 @@ def test_dates_that_2_4_cannot_say_keep_their_old_frames(song: Song) -> None:
     tags = ID3(path, translate=False)
     assert str(tags["TYER"]) == "ca. 1930"
     assert str(tags["TDAT"]) == "3112"
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "kept"),
+    [
+        ((b"TDRC", b"2003"), (b"TYER", b"2001"), True),
+        ((b"TDRC", b"2003-05-01"), (b"TYER", b"2003"), False),
+        ((b"TDRC", b"2003-05-01"), (b"TDAT", b"0206"), True),
+        ((b"TDRC", b"2003-05-01"), (b"TDAT", b"0105"), False),
+        ((b"TDRC", b"2003-05-01T10:20"), (b"TIME", b"1021"), True),
+        ((b"TDRC", b"2003-05-01T10:20"), (b"TIME", b"1020"), False),
+        ((b"TDOR", b"1970"), (b"TORY", b"1971"), True),
+        ((b"TDOR", b"1970-02"), (b"TORY", b"1970"), False),
+        ((b"TIPL", b"mix\x00One\x00"), (b"IPLS", b"mix\x00Two\x00"), True),
+        ((b"TIT2", b"Title"), (b"TORY", b"ca. 1970"), True),
+    ],
+)
+def test_old_frames_stay_that_no_frame_of_2_4_tells(
+    new: tuple[bytes, bytes], old: tuple[bytes, bytes], kept: bool, song: Song
+) -> None:
+    path = song("mp3")
+    _put(path, _tag(3, b"".join(_frame(name, b"\x00" + body) for name, body in (new, old))))
+    before = ID3(path, translate=False)
+    write_genres(path, ["Jazz"])
+    write_genres(path, [])
+    tags = ID3(path, translate=False)
+    left = {key: repr(before[key]) for key in before}
+    if not kept:
+        del left[old[0].decode()]
+    assert {key: repr(tags[key]) for key in tags} == left
+
+
+def test_a_date_lost_on_the_way_to_2_4_is_noticed(
+    song: Song, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = song("mp3")
+    _put(path, _tag(3, _frame(b"TDRC", b"\x002003") + _frame(b"TYER", b"\x002001")))
+    monkeypatch.setattr(id3, "upgrade", lambda tags: tags.update_to_v24())
+    with pytest.raises(TagError, match="without loss of other tags"):
+        write_genres(path, ["Jazz"])
 
 
 def test_a_2_2_tag_becomes_2_4(song: Song) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,10 @@ from wavemel.tagging.digest import Digest
 from wavemel.tagging.formats import DamagedError
 
 #: Frames of ID3v2.3 for which 2.4 has other frames, or none.
-OLD = ("TYER", "TDAT", "TIME", "TORY", "RVAD", "EQUA", "TRDA", "TSIZ")
+OLD = ("TYER", "TDAT", "TIME", "TORY", "RVAD", "EQUA", "TRDA", "TSIZ", "IPLS")
+#: Of those, what may be told by which frame of 2.4.
+TOLD_BY = {"TYER": "TDRC", "TDAT": "TDRC", "TIME": "TDRC", "TORY": "TDOR", "IPLS": "TIPL"}
+_STAMP = re.compile(r"[0-9]{4}(-[0-9]{2}.*)?")
 
 
 def genres_of(tags: Any) -> list[str]:
@@ -39,26 +43,49 @@ def upgrade(tags: Any) -> None:
     """Turn frames of ID3v2.2 and 2.3 into those of 2.4, and keep the others.
 
     mutagen's own upgrade drops frames: years it cannot parse, relative volume
-    (RVAD) and equalisation (EQUA), and those it does not know. Readers skip
-    what they do not know, so all of these stay.
+    (RVAD) and equalisation (EQUA), those it does not know, and dates beside a
+    date of 2.4 that says otherwise. Readers skip what they do not know, so all
+    of these stay.
     """
     if tags.version[:2] == (2, 4):
         return
     old = {name: tags[name] for name in OLD if name in tags}
     unknown = [_upgraded(bytes(frame), tags.version) for frame in tags.unknown_frames]
+    originally = "TDOR" in tags
     tags.update_to_v24()
-    recorded = str(tags.get("TDRC", ""))
-    told = {
-        "TYER": bool(recorded),
-        "TDAT": len(recorded) > len("2000"),
-        "TIME": len(recorded) > len("2000-01-01"),
-        "TORY": "TDOR" in tags,
-    }
     for name, frame in old.items():
-        if not told.get(name, False):
-            tags.add(frame)
+        by = tags.get(TOLD_BY.get(name, ""))
+        if by is not None and _said(frame) and _said(frame) <= _said(by):
+            continue
+        if name == "TORY" and not originally:
+            tags.delall("TDOR")  # It was made of what is no date.
+        tags.add(frame)
     tags.unknown_frames = unknown
     tags._unknown_v2_version = 4
+
+
+def _said(frame: Any) -> set[tuple[str, ...]]:
+    """Return what a frame of dates or people says, the same for the frames of 2.3 and of 2.4."""
+    name = frame.FrameID
+    if name in ("IPLS", "TIPL"):
+        return {("person", *map(str, person)) for person in frame.people}
+    # Day and time of a recording have frames of their own in 2.3.
+    year, day, time = "TYER", "TDAT", "TIME"
+    if name in ("TORY", "TDOR"):
+        year, day, time = "TORY", "TORY day", "TORY time"
+    said = set()
+    for value in map(str, frame.text):
+        if name in ("TDAT", "TIME"):
+            said.add((name, value))
+        elif _STAMP.fullmatch(value):
+            said |= {
+                (year, value[:4]),
+                (day, value[8:10] + value[5:7]),
+                (time, value[11:13] + value[14:16]),
+            }
+        else:
+            said.add((name, value))
+    return {(what, value) for what, value in said if value}
 
 
 def _upgraded(frame: bytes, version: tuple[int, ...]) -> bytes:
@@ -73,13 +100,19 @@ def _upgraded(frame: bytes, version: tuple[int, ...]) -> bytes:
 
 
 def others(tags: Any) -> str:
-    """Return a digest of all frames but TCON, as they are in ID3v2.4 (``tags`` is upgraded)."""
+    """Return a digest of all frames but TCON, as they are in ID3v2.4 (``tags`` is upgraded).
+
+    What dates and people the tag names is added as it is before the upgrade, so
+    that a frame lost by it shows.
+    """
     digest = Digest()
     if tags is None:
         return digest.hex()
+    named = {*TOLD_BY, *TOLD_BY.values()} & set(tags)
+    said = sorted(set().union(*(_said(tags[name]) for name in named)))
     upgrade(tags)
     frames = sorted((key, repr(frame)) for key, frame in tags.items() if key != "TCON")
     unknown = sorted(bytes(frame) for frame in tags.unknown_frames)
     if frames or unknown:
-        digest.add(repr((frames, unknown)).encode("utf-8", "surrogateescape"))
+        digest.add(repr((frames, unknown, said)).encode("utf-8", "surrogateescape"))
     return digest.hex()
