@@ -1,6 +1,7 @@
 """How much of a track is read, and in which order."""
 
 import json
+import random
 import shutil
 import tracemalloc
 from collections.abc import Iterator
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from tiny_model import RATE
 
+import wavemel
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.file import File2Result
 from wavemel.inference.reading import Reading
@@ -164,3 +167,38 @@ def test_a_track_that_turns_out_to_need_all_its_windows_is_not_read_again(
     assert [(g.genre, pytest.approx(g.probability, abs=1e-6)) for g in some.genres] == [
         (g.genre, g.probability) for g in whole.genres
     ]
+
+
+def test_windows_are_not_spread_over_a_length_that_is_a_guess(tmp_path: Path) -> None:
+    """An MP3 without a count of frames whose first ones are large: most of it lies behind its guessed end."""
+    t = np.arange(120 * 44_100) / 44_100
+    sound = np.random.default_rng(0).standard_normal(len(t)) * np.where(t < 30, 0.2, 1e-3)
+    song = tmp_path / "song.mp3"
+    soundfile.write(song, sound, 44_100, bitrate_mode="VARIABLE", compression_level=0.3)
+    data = song.read_bytes()
+    # The first frame holds the count alone: without it, the length is libsndfile's guess.
+    song.write_bytes(data[data.index(data[:2], 100) :])
+    result = wavemel.load().classify(song)
+    assert result.whole
+    assert result.seconds == pytest.approx(120, abs=1)
+
+
+def test_an_mp3_that_stops_in_damage_is_not_complete(tmp_path: Path) -> None:
+    t = np.arange(60 * 44_100) / 44_100
+    song = tmp_path / "song.mp3"
+    soundfile.write(
+        song,
+        0.1 * np.sin(2 * np.pi * 440 * t),
+        44_100,
+        bitrate_mode="CONSTANT",
+        compression_level=0.3,
+    )
+    data = song.read_bytes()
+    data = data[data.index(data[:2], 100) :]
+    at = len(data) // 10
+    song.write_bytes(data[:at] + random.Random(7).randbytes(65536) + data[at:])
+    for whole in (False, True):
+        result = wavemel.load().classify(song, whole=whole)
+        assert not result.complete or result.seconds > 55
+        if result.seconds < 55:
+            assert "damaged or cut short" in result.notes[0]

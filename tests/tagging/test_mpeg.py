@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from wavemel.audio.mpeg import JUNK, Frame, begins_with_frames, frame_at
 from wavemel.tagging.errors import TagError
 from wavemel.tagging.files import read_genres, write_genres
-from wavemel.tagging.mpeg import JUNK, Frame, begins_with_frames, frame_at
 
 Song = Callable[..., Path]
 

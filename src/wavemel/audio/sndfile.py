@@ -90,9 +90,25 @@ class SndfileStream:
         self._position = 0
         self.forget()
 
+    def restart(self) -> None:
+        """Begin anew, and forget what reading has found amiss so far."""
+        # Behind damage libsndfile can end early again, and say nothing of it.
+        if self._touched:
+            self._reopen()
+        self.forget()
+
     def forget(self) -> None:
         """Forget what reading has found amiss so far."""
+        self._touched = False
         self.complete, self.replaced = self._uncut, 0
+
+    def knows_length(self) -> bool:
+        """Return whether ``announced`` is more than a guess from the size of an MP3's first frames."""
+        if not self._is_mp3 or self._counts_frames():
+            return True
+        from wavemel.audio.mpeg import has_constant_rate  # few files need it
+
+        return has_constant_rate(self._handle)
 
     def cancels(self) -> bool:
         """Return whether there is sound that the mean over channels leaves nothing of.
@@ -133,6 +149,7 @@ class SndfileStream:
         Lossy formats begin early, so that the overlap and bit reservoir of earlier frames are
         as in a decode from the start.
         """
+        self._touched = True
         if self._is_mp3:
             frame -= int(self.rate * _MP3_RUN_UP)
         elif self._file.format == "OGG":
@@ -150,6 +167,7 @@ class SndfileStream:
 
         A block is valid until the next one is asked for.
         """
+        self._touched = True
         size = max(1, min(BLOCK, _VALUES // self.channels))
         if frames is not None:
             size = max(1, min(size, frames))
@@ -175,7 +193,8 @@ class SndfileStream:
         if self._ended_early():
             yield from self._rest(left, buffer, out)
         elif self._position < self.announced:
-            self.complete = self._is_mp3 and not self._counts_frames()
+            # A guessed count may be too high; then all of the file has been read.
+            self.complete = self._is_mp3 and not self._counts_frames() and self._used_up()
 
     def _read(self, out: np.ndarray) -> np.ndarray:
         """Read up to ``len(out)`` frames; on damage return those before it."""
@@ -233,6 +252,12 @@ class SndfileStream:
         head = self._handle.read(4)
         self._handle.seek(position)
         return sniff(head) == ("MP3", True) and head[:1] == b"\xff"
+
+    def _used_up(self) -> bool:
+        """Whether libsndfile has read the file to its end, but for padding or tags."""
+        if os.name != "posix":
+            return True  # its position is not that of our handle
+        return self._handle.tell() >= os.fstat(self._handle.fileno()).st_size - _TAIL
 
     def _rest(self, left: int | None, buffer: np.ndarray, out: np.ndarray) -> Iterator[np.ndarray]:
         """Decode again through a pipe, which has no size to guess from, and go on where we were."""

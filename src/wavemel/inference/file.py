@@ -109,9 +109,12 @@ class File2Result:
         total = stream.announced / stream.rate
         starts = self.windows.starts(total)
         # A decoder that cannot seek exactly would decode from the beginning for every window.
-        seekable = isinstance(stream, SndfileStream | ArrayStream)
+        # Nor can windows be spread over a length that is a guess.
+        known = isinstance(stream, ArrayStream) or (
+            isinstance(stream, SndfileStream) and stream.knows_length()
+        )
         heard = None
-        if not self.reading.whole and seekable and self._promises(starts):
+        if not self.reading.whole and known and self._promises(starts):
             heard = self._some(stream, starts)
         whole = heard is None
         if heard is None:
@@ -254,9 +257,10 @@ def _silence(stream: Stream, heard: _Heard) -> str:
 
 def _rewind(stream: Stream) -> None:
     """Go back to the beginning, and forget what an earlier reading found amiss."""
-    stream.seek(0)
     if isinstance(stream, SndfileStream):
-        stream.forget()
+        stream.restart()
+    else:
+        stream.seek(0)
 
 
 def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:

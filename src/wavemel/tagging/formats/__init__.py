@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
+from wavemel.audio.mpeg import after_zeros
 from wavemel.audio.sniff import HEAD
 from wavemel.registry import Registry
 from wavemel.tagging import foreign
 from wavemel.tagging.errors import TagError, require_mutagen
-from wavemel.tagging.mpeg import after_zeros
 
 
 class DamagedError(ValueError):

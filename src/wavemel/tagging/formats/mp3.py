@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from wavemel.tagging import id3, mpeg
+from wavemel.audio import mpeg
+from wavemel.tagging import id3
 from wavemel.tagging.digest import Digest
 from wavemel.tagging.formats import FORMATS, after_id3, id3_size
 

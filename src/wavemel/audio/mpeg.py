@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -13,6 +14,8 @@ JUNK = 4096
 ZEROS = 1 << 20
 #: Frames that must follow each other: where they begin at once, and where they are behind junk.
 AT_ONCE, BEHIND_JUNK = 2, 4
+#: Places of a file at which its frames are looked at.
+_PROBES = 32
 
 #: kbit/s by index 1 to 14, for (MPEG-1?, layer).
 _RATES = {
@@ -76,6 +79,28 @@ def begins_with_frames(file: BinaryIO, start: int) -> bool:
         if _follow_each_other(file, start + at, BEHIND_JUNK if at else AT_ONCE):
             return True
     return False
+
+
+def has_constant_rate(file: BinaryIO) -> bool:
+    """Return whether frames all over a file are of one size, so that their count follows from the file's.
+
+    Looks at `_PROBES` places; leaves the file's position where it was.
+    """
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    sizes = []
+    for i in range(_PROBES):
+        start = size * i // _PROBES
+        file.seek(start)
+        for at in _sync_words(file.read(JUNK + 4)):
+            if _follow_each_other(file, start + at, BEHIND_JUNK):
+                file.seek(start + at)
+                frame = frame_at(file.read(4), 0)
+                sizes += [frame.size] if frame is not None else []
+                break
+    file.seek(position)
+    # Padding makes a frame of layer 1 four bytes longer, others one.
+    return len(sizes) > _PROBES // 2 and max(sizes) - min(sizes) <= 4
 
 
 def after_zeros(file: BinaryIO, start: int) -> int:
