@@ -135,6 +135,17 @@ def test_stopped_scan_continues(music: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert sorted(done + rest) == sorted(corpus.table["path"])
 
 
+def test_an_index_whose_pages_are_damaged_is_begun_anew(music: Path) -> None:
+    before = statuses(scan(open_corpus(str(music)), workers=0))
+    data = index_file().read_bytes()
+    index_file().write_bytes(data[:4096] + b"Z" * max(4096, len(data) - 4096))
+    assert statuses(scan(open_corpus(str(music)), workers=0)) == before
+    index_file().unlink()
+    index_file().mkdir()
+    with pytest.raises(DataError, match="memory of scans, cannot be used"):
+        scan(open_corpus(str(music)), workers=0)
+
+
 def test_damaged_index_is_begun_anew(music: Path, caplog: pytest.LogCaptureFixture) -> None:
     corpus = open_corpus(str(music))
     scan(corpus, workers=0)

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 from wavemel.data.examine import PASSING, VERSION, Finding
+from wavemel.errors import DataError
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +30,7 @@ class ScanIndex:
     def __init__(self, file: Path) -> None:
         self.file = file
         file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self._open()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise
-            log.warning("%s is damaged and is begun anew: %s", file, error)
-            file.unlink()
-            self._open()
+        self._mended(self._open)
 
     def _open(self) -> None:
         self._db = sqlite3.connect(self.file, timeout=60)
@@ -42,8 +39,33 @@ class ScanIndex:
         self._db.execute(f"CREATE TABLE IF NOT EXISTS v{VERSION} ({columns}, PRIMARY KEY (path))")
         self._db.commit()
 
+    def _mended(self, work: Callable[[], T]) -> T:
+        """Return what work on the file gives; where it is damaged, begin it anew and try again.
+
+        Raises
+        ------
+        DataError
+            It cannot be opened, or another process holds it.
+        """
+        try:
+            return work()
+        except sqlite3.OperationalError as error:
+            raise DataError(
+                f"{self.file}, the memory of scans, cannot be used: {error} (set WAVEMEL_CACHE to "
+                "a folder that can be written)"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            log.warning("%s is damaged and is begun anew: %s", self.file, error)
+            self._db.close()
+            self.file.unlink()
+            self._open()
+            return work()
+
     def get(self, keys: Mapping[str, tuple[int, int]]) -> dict[str, Finding]:
         """Return the findings for the paths whose (size, time of change) are still the same."""
+        return self._mended(lambda: self._get(keys))
+
+    def _get(self, keys: Mapping[str, tuple[int, int]]) -> dict[str, Finding]:
         found: dict[str, Finding] = {}
         paths = list(keys)
         for at in range(0, len(paths), 500):
@@ -63,8 +85,12 @@ class ScanIndex:
             if finding.kind not in PASSING
         ]
         marks = ",".join("?" * (len(_KEY) + len(_FIELDS)))
-        with self._db:
-            self._db.executemany(f"INSERT OR REPLACE INTO v{VERSION} VALUES ({marks})", rows)
+
+        def keep() -> None:
+            with self._db:
+                self._db.executemany(f"INSERT OR REPLACE INTO v{VERSION} VALUES ({marks})", rows)
+
+        self._mended(keep)
 
     def close(self) -> None:
         """Close the file."""

@@ -42,7 +42,9 @@ def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, An
     validation = _predictions(run, "validation", device)
     test = _predictions(run, "test", device) if "test" in splits else None
     found = calibrate_split(validation, test, classes, pooling=common_pooling([run]), **how)
-    return {**found, "weights": fingerprint_of(run)}
+    name = read_json(run / "run.json")["name"]
+    of = {"experiment": name, "classes": list(classes), "weights": fingerprint_of(run)}
+    return {**found, **of}
 
 
 def calibrate_cross_validation(
@@ -83,7 +85,9 @@ def calibrate_cross_validation(
             (average_predictions(seeds, classes, [pooling] * len(seeds)), fold)
             for fold, seeds in by_fold.items()
         ]
-    return calibrate_folds(members, classes, pooling=pooling, **how)
+    name = read_json(runs[0] / "run.json")["name"]
+    found = calibrate_folds(members, classes, pooling=pooling, **how)
+    return {**found, "experiment": name, "classes": list(classes)}
 
 
 def calibrate_compared(

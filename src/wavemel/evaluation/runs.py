@@ -119,7 +119,8 @@ def evaluate_run(
     about = read_json(folder / "run.json")
     stored = folder / f"evaluation-{split}.json"
     weights = fingerprint_of(folder)
-    if stored.exists() and not again:
+    predictions_too = (folder / f"predictions-{split}.csv").is_file()
+    if stored.exists() and predictions_too and not again:
         kept = read_json(stored)
         if kept.pop("weights", None) == weights:
             return kept

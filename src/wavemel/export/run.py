@@ -91,6 +91,13 @@ def export(
             f"the calibration is of windows that are pooled by {fitted!r}, the model pools them by "
             f"{pooling!r}: calibrate its runs again"
         )
+    names = [one.experiment.name for one in checkpoint.members or (checkpoint,)]
+    # One by hand, or of an earlier version, does not say what it is of.
+    if calibrated.get("experiment", names[0]) not in names:
+        raise ModelError(
+            f"the calibration is of {calibrated['experiment']!r}, the model is {', '.join(names)}: "
+            "calibrate its own runs"
+        )
     rounding = _round(model, checkpoint.experiment.audio.samples) if options.weights else None
     with new_folder(folder) as part:
         inputs = model.front_end.inputs if options.front_end == "beside" else ("samples",)

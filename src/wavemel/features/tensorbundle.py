@@ -42,7 +42,7 @@ def read_bundle(prefix: str) -> dict[str, npt.NDArray[np.float32]]:
     data = Path(f"{prefix}.data-00000-of-00001").read_bytes()
     try:
         return dict(_tensors(table, data))
-    except (IndexError, KeyError, struct.error, UnicodeDecodeError) as error:
+    except (IndexError, KeyError, TypeError, struct.error, UnicodeDecodeError) as error:
         raise ValueError("its index is damaged") from error
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from wavemel.errors import ModelError
-from wavemel.hub.client import hub_api, hub_errors, read_address
+from wavemel.hub.client import TERMS, hub_api, hub_errors, read_address
 from wavemel.inference.bundle import Bundle, read_bundle
 from wavemel.inference.models import check_name, local_models
 from wavemel.whole import new_folder
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 NEEDED = ("model.json", "model.onnx")
-#: What a pull can bring; nothing else is ever downloaded.
+#: What a pull can bring, with a few files of terms; nothing else is ever downloaded.
 KNOWN = (*NEEDED, "model.safetensors", "README.md")
+_MOST_TERMS = 4
 #: Endings of files that run code when they are loaded.
 PICKLES = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
 
@@ -73,7 +74,10 @@ def _chosen(repository: str, files: list[str]) -> list[str]:
     """Return which files to fetch; raise ModelError where they make no model."""
     missing = [file for file in NEEDED if file not in files]
     if not missing:
-        return [file for file in KNOWN if file in files]
+        terms = [
+            file for file in files if file.startswith(TERMS) and PurePosixPath(file).name == file
+        ]
+        return [*(file for file in KNOWN if file in files), *terms[:_MOST_TERMS]]
     pickled = [file for file in files if PurePosixPath(file).suffix.lower() in PICKLES]
     if pickled:
         raise ModelError(

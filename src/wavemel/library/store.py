@@ -176,7 +176,11 @@ class Store:
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""
         key = key_of(done.path)
-        (before,) = self._run("select row from files where key = ?", (key,)).fetchone()
+        known = self._run("select row from files where key = ?", (key,)).fetchone()
+        if known is None:
+            # Its process died before it took the file.
+            self._run("insert into files (key, size, changed) values (?, -1, -1)", (key,))
+        before = known and known[0]
         (number,) = self._run("select ifnull(max(number), 0) + 1 from files").fetchone()
         self._run(
             "update files set content = ?, row = ?, failed = ?, number = ?, owner = null, "

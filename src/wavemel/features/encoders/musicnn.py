@@ -22,6 +22,11 @@ RATE = 16_000
 MEL = MelConfig(n_fft=512, hop=256, bands=96)
 #: How the package is had: without what it would bring along, for only its weights are read.
 INSTALL = "pip install --no-deps musicnn==0.1.0"
+#: SHA-256 of the weights of the package's networks, as `_sha256` makes it.
+_PUBLISHED = {
+    "MSD_musicnn": "a435820f343a66206c37970a0547fcb66a005f2ade016b2b53f6cf51f33f8569",
+    "MTT_musicnn": "7e01a96749979f48bc7b25078a8e03cd8e06b4bb6f3b1de2930a92eaa7b1d114",
+}
 #: Filters this much weaker than a layer's strongest are zeros that rounding left.
 _DEAD = 1e-12
 #: What TensorFlow's batch norm adds to a variance.
@@ -69,6 +74,8 @@ class MusicnnEncoder:
             )
         weights = _read(choice)
         self.weights = _sha256(weights)
+        if _PUBLISHED.get(choice.name, self.weights) != self.weights:
+            raise ModelError(f"the weights of {choice.encoder} are damaged: {INSTALL}")
         self.settings = "musicnn 0.1.0"
         try:
             self.model = Musicnn(weights).eval().requires_grad_(False)
