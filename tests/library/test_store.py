@@ -257,3 +257,10 @@ def test_rows_are_json_in_the_database(path: Path, song: str) -> None:
     finish(store, song)
     (text,) = sqlite3.connect(path).execute("select row from files").fetchone()
     assert json.loads(text)["path"] == song
+
+
+def test_a_file_whose_process_died_before_it_took_it_is_kept_too(path: Path, song: str) -> None:
+    store = Store(path, ABOUT)
+    with store.transaction():
+        assert store.finish(done(song, "makes the decoder crash")) is False
+    assert [row["error"] for row in store.rows()] == ["makes the decoder crash"]
