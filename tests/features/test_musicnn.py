@@ -12,7 +12,7 @@ from tensor_bundles import save_musicnn
 from torch.nn import functional as F
 
 from wavemel.errors import ConfigError, ModelError
-from wavemel.features.encoders import Embedder, EncoderChoice
+from wavemel.features.encoders import Embedder, EncoderChoice, musicnn
 from wavemel.features.encoders.musicnn import INSTALL, RATE, Musicnn, MusicnnEncoder
 from wavemel.features.tensorbundle import read_bundle
 
@@ -103,7 +103,7 @@ def test_another_networks_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("musicnn") is None, reason=INSTALL)
-def test_it_answers_as_the_original_does() -> None:
+def test_it_answers_as_the_original_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures of the package itself, 0.1.0 with TensorFlow 2.15.1, on this sound as a file:
     ``extractor(file, "MSD_musicnn", 3, extract_features=True)``; it rounds spectrograms to float16."""
     t = np.arange(47_616) / RATE
@@ -122,5 +122,8 @@ def test_it_answers_as_the_original_does() -> None:
     assert tags.tolist() == [26, 9, 25]  # blues, jazz, oldies
     # MSD_musicnn itself, and no other.
     assert encoder.weights.startswith("a435820f343a66206c37970a0547fcb6")
+    monkeypatch.setitem(musicnn._PUBLISHED, "MSD_musicnn", "another")
+    with pytest.raises(ModelError, match="MSD_musicnn are damaged"):
+        MusicnnEncoder(EncoderChoice(encoder="musicnn:MSD_musicnn"))
     with pytest.raises(ModelError, match=r"known: MSD_musicnn, MTT_musicnn"):
         MusicnnEncoder(EncoderChoice(encoder="musicnn:MSD_vgg"))
