@@ -45,6 +45,13 @@ def test_there_and_back(hub: Hub, model: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("owner")
+def test_terms_go_with_every_copy(hub: Hub, model: Path) -> None:
+    (model / "LICENSE.parts").write_text("Keep this notice.")
+    push(plan_push(model, "me/songs"))
+    assert files_of(pull("me/songs").folder)["LICENSE.parts"] == b"Keep this notice."
+
+
+@pytest.mark.usefixtures("owner")
 def test_private_and_kept_so(hub: Hub, model: Path) -> None:
     push(plan_push(model, "me/secret"), private=True)
     assert hub.repositories["me/secret"].private
