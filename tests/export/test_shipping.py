@@ -243,6 +243,10 @@ def test_a_run_that_went_on_is_not_taken_as_calibrated(runs: Path, tmp_path: Pat
     (run / "best.json").write_text(json.dumps(about))
     with pytest.raises(ModelError, match="trained on since it was calibrated: wavemel calibrate"):
         export(run, Options(name="m"), tmp_path / "b")
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**kept, "experiment": "wave"}))
+    with pytest.raises(ModelError, match="calibration is of 'wave', the model is"):
+        export(run, Options(name="m", calibration=other), tmp_path / "b")
 
 
 @pytest.mark.parametrize(

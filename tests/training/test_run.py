@@ -311,6 +311,10 @@ def test_figures_of_weights_that_have_changed_are_forgotten(
     train(more, dataset, run, resume=True, hardware=QUIET)
     after = evaluate_run(run)
     assert after["log_loss"] != before["log_loss"]
+    # Figures without the predictions that they are of are made again, with them.
+    (run / "predictions-test.csv").unlink()
+    assert evaluate_run(run) == after
+    assert (run / "predictions-test.csv").is_file()
     assert after == evaluate_run(run, again=True)
     assert yaml.safe_load((run / "experiment.yaml").read_text())["training"]["epochs"] == 3
 
