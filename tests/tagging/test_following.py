@@ -100,6 +100,35 @@ def test_genres_by_hand_stay_and_what_is_taken_out_stays_out(watch: Watch, song:
             assert read_genres(path) == genres
 
 
+def test_what_is_taken_out_stays_out_under_another_name(watch: Watch, song: Song) -> None:
+    path = song("mp3")
+    link = path.with_name("link.mp3")
+    link.symlink_to(path)
+    watch.classified(link)
+    assert watch.caught_up(link) == ["written"]
+    # The other name of the same file, and the file under a new name.
+    write_genres(path, [])
+    watch.classified(path)
+    assert watch.caught_up(path) == []
+    moved = path.rename(path.with_name("moved.mp3"))
+    link.unlink()
+    for genres in (["rock"], []):
+        write_genres(moved, genres)
+        watch.classified(moved)
+        assert watch.caught_up(moved) == []
+        assert read_genres(moved) == genres
+
+
+def test_a_copy_is_a_file_of_its_own(watch: Watch, song: Song) -> None:
+    path = song("mp3")
+    copy = path.with_name("copy.mp3")
+    copy.write_bytes(path.read_bytes())
+    for one in (path, copy):
+        watch.classified(one)
+        assert watch.caught_up(one) == ["written"]
+        assert read_genres(one) == ["rock"]
+
+
 def test_another_song_under_the_name_is_tagged(watch: Watch, song: Song) -> None:
     path = song("ogg")
     watch.classified(path)

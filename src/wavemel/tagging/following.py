@@ -89,8 +89,9 @@ class Follower:
         )
         if change.failed:
             yield Outcome(path, "kept", change.why)
-        if not change.writes or self._was_taken_out(path):
-            self._ledger.keep(path, self._ledger.audio(path))
+        taken_out = self._taken_out(path) if change.writes else None
+        if not change.writes or taken_out:
+            self._ledger.keep(path, taken_out or self._ledger.audio(path))
             return
         for outcome in apply([change], self._journal):
             if outcome.status == "written":
@@ -101,10 +102,10 @@ class Follower:
         """Close the ledger."""
         self._ledger.close()
 
-    def _was_taken_out(self, path: str) -> bool:
-        """Return whether a file held a genre of ours, and lost it by somebody's hand."""
-        before = self._ledger.audio(path)
-        return before is not None and before == _audio(path)
+    def _taken_out(self, path: str) -> str | None:
+        """Return the digest of a file's audio where it held a genre of ours and lost it by somebody's hand."""
+        audio = _audio(path)
+        return audio if audio is not None and self._ledger.wrote(path, audio) else None
 
     def _keep_written(self, path: str) -> None:
         with contextlib.suppress(AudioError):  # It may be gone already.

@@ -6,6 +6,7 @@ at that file again, and finds the genre there.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -55,6 +56,17 @@ class Ledger:
         """Return the digest of the audio of a file that a genre was written to, else None."""
         found = self._entry("audio", path)
         return None if found is None or found[0] is None else str(found[0])
+
+    def wrote(self, path: str, audio: str) -> bool:
+        """Return whether a genre was written to this audio, at ``path`` or where the file was before.
+
+        Another file of the same audio, still where it was, is a copy, and not this one.
+        """
+        with self._told():
+            found = self._db.execute("select key from tagged where audio = ?", (audio,)).fetchall()
+        here = os.path.realpath(path)
+        places = [os.fsdecode(key) for (key,) in found]
+        return any(not os.path.lexists(p) or os.path.realpath(p) == here for p in places)
 
     def keep(self, path: str, audio: str | None) -> None:
         """Say that a file, as it is now, has been dealt with.
