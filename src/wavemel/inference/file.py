@@ -37,6 +37,8 @@ _NOTHING = 1e-4
 #: Share of a window that a file should fill: with more padding the model hears what it was never
 #: taught, and its answer is unsure.
 _ENOUGH = 0.75
+#: Share of a damaged track that should decode: less of it may be its introduction.
+_MOST_OF_IT = 0.5
 #: Samples that soxr HQ's filter spans at the lower rate.
 _RING = 512
 
@@ -235,6 +237,7 @@ class File2Result:
             genres=genres,
             unsure=self.result.unsure(genres)
             or total < max(MIN_SECONDS, _ENOUGH * self.windows.seconds)
+            or (not stream.complete and total < _MOST_OF_IT * stream.announced / stream.rate)
             or stream.rate <= self.windows.rate / 2,
             timeline=timeline,
             model=self.network.description.label,
