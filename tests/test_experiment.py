@@ -161,3 +161,19 @@ def test_a_folder_without_configs_is_told_as_such(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text("seed: 1\n")
     with pytest.raises(ConfigError, match=r"holds no configs: .*base\.yaml is none"):
         config_set(str(tmp_path))
+
+
+def test_an_encoders_folder_is_named_in_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for given, kept in (
+        ("hf:./mine", f"hf:{tmp_path / 'mine'}"),
+        ("hf:mine", f"hf:{tmp_path / 'mine'}"),
+        ("musicnn:./mine", f"musicnn:{tmp_path / 'mine'}"),
+        ("hf:facebook/wav2vec2-base", "hf:facebook/wav2vec2-base"),
+        ("musicnn:MSD_musicnn", "musicnn:MSD_musicnn"),
+    ):
+        made = load_experiment("encoder/musicnn", [f"network.encoder={given}"])
+        assert made.network["encoder"] == kept

@@ -146,7 +146,16 @@ def load_experiment(file: str | Path, changes: Iterable[str] = ()) -> Experiment
     tree.setdefault("name", path.stem)
     for change in changes:
         _apply(tree, change)
+    _place_encoder(tree.get("network"))
     return make_experiment(tree, str(path))
+
+
+def _place_encoder(network: Any) -> None:
+    """Name an encoder's folder so that its runs are found from anywhere."""
+    encoder = network.get("encoder") if isinstance(network, dict) else None
+    source, _, name = encoder.partition(":") if isinstance(encoder, str) else ("", "", "")
+    if name and (name.startswith((".", "~")) or Path(name).is_dir()):
+        network["encoder"] = f"{source}:{Path(name).expanduser().resolve()}"
 
 
 def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
