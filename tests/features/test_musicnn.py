@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from wavemel.errors import ConfigError, ModelError
 from wavemel.features.encoders import Embedder, EncoderChoice, musicnn
 from wavemel.features.encoders.musicnn import INSTALL, RATE, Musicnn, MusicnnEncoder
-from wavemel.features.tensorbundle import read_bundle
+from wavemel.features.tensorbundle import read_tensors
 
 SOUNDS = 0.1 * torch.randn(3, RATE, generator=torch.Generator().manual_seed(0))
 
@@ -44,7 +44,7 @@ def test_a_window_becomes_one_vector(name: str, options: dict, width: int) -> No
 
 
 def test_filters_that_do_nothing_are_left_out_and_change_nothing(name: str) -> None:
-    weights = read_bundle(name.removeprefix("musicnn:") + "/")
+    weights = read_tensors(name.removeprefix("musicnn:") + "/")
     net = Musicnn(weights).eval()
     spectrogram = torch.log10(1e4 * net.mel.power(SOUNDS) + 1).transpose(1, 2)
     x = net.input_norm(spectrogram[:, None])

@@ -24,7 +24,7 @@ _FOOTER = 48
 _FLOAT = 1  # DT_FLOAT in types.proto
 
 
-def read_bundle(prefix: str) -> dict[str, npt.NDArray[np.float32]]:
+def read_tensors(prefix: str) -> dict[str, npt.NDArray[np.float32]]:
     """Return the float32 tensors of a checkpoint by name; those of other types are left out.
 
     Parameters

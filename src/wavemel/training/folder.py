@@ -110,8 +110,9 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     """Return the dotted names of what differs from a run's own description and cannot be had of it.
 
-    More epochs can, and fewer that it has not trained yet, and another patience. So can what the run itself has found out of its
-    encoder, where ``experiment`` leaves it open.
+    Another number of epochs can, if it has not trained more already and its learning rate does
+    not hang on it, and another patience. So can what the run itself has found out of its encoder,
+    where ``experiment`` leaves it open.
     """
     # Through the description's own type: a setting that is newer than the run has its default.
     saved = flat_settings(make_experiment(read_experiment(folder), str(folder)))

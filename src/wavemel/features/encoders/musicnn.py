@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from wavemel.errors import ConfigError, ModelError
 from wavemel.features.encoders.base import ENCODERS, EncoderChoice
 from wavemel.features.mel import LogMel, MelConfig
-from wavemel.features.tensorbundle import read_bundle
+from wavemel.features.tensorbundle import read_tensors
 
 RATE = 16_000
 #: The spectrogram that the networks were taught on.
@@ -224,7 +224,7 @@ def _read(choice: EncoderChoice) -> Weights:
     folder = _folder(choice)
     try:
         # The package's files have no name before the dot.
-        return read_bundle(f"{folder}/")
+        return read_tensors(f"{folder}/")
     except FileNotFoundError as error:
         raise ModelError(f"{choice.encoder}: there is no network of musicnn in {folder}") from error
     except ValueError as error:
