@@ -49,6 +49,12 @@ class EndlessNoise:
     complete = True
     replaced = 0
 
+    def is_seekable(self) -> bool:
+        return False
+
+    def restart(self) -> None:
+        self.seek(0)
+
     def seek(self, frame: int) -> int:
         return frame
 

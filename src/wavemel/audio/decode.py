@@ -59,6 +59,14 @@ class Stream(Protocol):
         """Go to ``frame`` or before it; return where the next block begins."""
         ...
 
+    def is_seekable(self) -> bool:
+        """Return whether any place can be read at little cost: seeks are exact, the length is no guess."""
+        ...
+
+    def restart(self) -> None:
+        """Go back to the beginning, and forget what reading has found amiss so far."""
+        ...
+
     def blocks(self, frames: int | None = None) -> Iterator[np.ndarray]:
         """Yield mono float32 blocks, each valid until the next, until ``frames`` have come."""
         ...

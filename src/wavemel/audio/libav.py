@@ -91,6 +91,13 @@ class LibavStream:
         self._sought = False
         self._shape: tuple[str, str, int] | None = None
 
+    def is_seekable(self) -> bool:
+        """Return False: a seek decodes from the beginning."""
+        return False
+
+    def restart(self) -> None:
+        """Do nothing: what is not seekable has been read from its beginning, once, or not yet."""
+
     def close(self) -> None:
         """Release FFmpeg's side; the handle stays the caller's."""
         self._container.close()

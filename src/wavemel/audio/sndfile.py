@@ -102,7 +102,7 @@ class SndfileStream:
         self._touched = False
         self.complete, self.replaced = self._uncut, 0
 
-    def knows_length(self) -> bool:
+    def is_seekable(self) -> bool:
         """Return whether ``announced`` is more than a guess from the size of an MP3's first frames."""
         if not self._is_mp3 or self._counts_frames():
             return True

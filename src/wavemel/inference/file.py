@@ -21,7 +21,7 @@ from wavemel.inference.reading import (
     windows_needed,
 )
 from wavemel.inference.result import Probabilities2Result, TrackResult
-from wavemel.inference.windows import ArrayStream, Samples2Windows
+from wavemel.inference.windows import Samples2Windows
 
 #: What mel and network cost of a second, where decoding a second costs 1; see the breakdown of
 #: `benchmarks/classify_speed.py`.
@@ -110,17 +110,12 @@ class File2Result:
         """Classify an open stream."""
         total = stream.announced / stream.rate
         starts = self.windows.starts(total)
-        # A decoder that cannot seek exactly would decode from the beginning for every window.
-        # Nor can windows be spread over a length that is a guess.
-        known = isinstance(stream, ArrayStream) or (
-            isinstance(stream, SndfileStream) and stream.knows_length()
-        )
         heard = None
-        if not self.reading.whole and known and self._promises(starts):
+        if not self.reading.whole and self._promises(starts) and stream.is_seekable():
             heard = self._some(stream, starts)
         whole = heard is None
         if heard is None:
-            _rewind(stream)
+            stream.restart()
             heard = self._all(stream, name)
             total = heard.end
         return self._made(stream, name, heard, total, whole)
@@ -256,14 +251,6 @@ def _silence(stream: Stream, heard: _Heard) -> str:
     if heard.loudest >= _DIGITAL_SILENCE_DB:
         return f"{heard.loudest:.0f} dB RMS"
     return "digital silence" if heard.peak < _NOTHING else f"a constant of {heard.peak:.2g}"
-
-
-def _rewind(stream: Stream) -> None:
-    """Go back to the beginning, and forget what an earlier reading found amiss."""
-    if isinstance(stream, SndfileStream):
-        stream.restart()
-    else:
-        stream.seek(0)
 
 
 def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:

@@ -125,6 +125,14 @@ class ArrayStream:
             self._position = min(end, first + self._BLOCK)
             yield self._samples[first : self._position]
 
+    def is_seekable(self) -> bool:
+        """Return True: all is in memory."""
+        return True
+
+    def restart(self) -> None:
+        """Go back to the beginning."""
+        self.seek(0)
+
     def close(self) -> None:
         """Nothing to release."""
 
