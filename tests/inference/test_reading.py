@@ -99,6 +99,6 @@ def test_impossible_readings(wrong: dict) -> None:
 
 def test_readings_say_what_they_are() -> None:
     assert Request().tolerance == Reading().tolerance
-    assert str(Reading()) == "tolerance 0.15"
+    assert str(Reading()) == "tolerance 0.2"
     assert str(Reading(whole=True)) == "whole"
     assert str(Reading(seconds=20)) == "20 s"

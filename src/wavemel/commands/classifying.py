@@ -34,7 +34,7 @@ class Request:
     workers: int | None = None
     seconds: float | None = None
     whole: bool = False
-    tolerance: float = 0.15
+    tolerance: float = 0.2
     min_confidence: float | None = None
 
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from wavemel.pooling import MEAN, influences, pool, sway
 
 #: How far a probability may be from the whole track's.
-TOLERANCE = 0.15
+TOLERANCE = 0.2
 #: Windows that are read before their spread is looked at.
 FIRST = 3
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
