@@ -41,6 +41,13 @@ def test_jsonl_with_raw_bytes_in_names(tmp_path: Path) -> None:
     assert read_results(path) == [Verdict("\udcff.mp3")]
 
 
+@pytest.mark.parametrize("name", ["r.jsonl", "r.ndjson", "r.json"])
+def test_json_after_a_byte_order_mark(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(json.dumps(RECORDS[0]) + "\n", encoding="utf-8-sig")
+    assert read_results(path) == EXPECTED[:1]
+
+
 def test_json(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text(json.dumps(RECORDS))

@@ -77,9 +77,14 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
 Record = tuple[str, Mapping[str, Any]]
 
 
+def _text(path: Path) -> str:
+    # Editors on Windows begin a text with a mark. Names of files may hold bytes that are no UTF-8;
+    # Python carries them as surrogates.
+    return path.read_bytes().decode("utf-8-sig", "surrogateescape")
+
+
 def _jsonl(path: Path) -> Iterator[Record]:
-    # Names of files may hold bytes that are no UTF-8; Python carries them as surrogates.
-    lines = path.read_bytes().decode("utf-8", "surrogateescape").split("\n")
+    lines = _text(path).split("\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -94,7 +99,7 @@ def _jsonl(path: Path) -> Iterator[Record]:
 
 def _json(path: Path) -> Iterator[Record]:
     try:
-        records = json.loads(path.read_bytes().decode("utf-8", "surrogateescape"))
+        records = json.loads(_text(path))
     except json.JSONDecodeError as error:
         raise DataError(f"{path} is not JSON: {error}") from error
     if isinstance(records, dict):
