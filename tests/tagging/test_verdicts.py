@@ -95,6 +95,28 @@ def test_parquet(tmp_path: Path) -> None:
         read_results(path)
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_parquet_of_something_else_is_named_with_rows_and_without(
+    rows: int, tmp_path: Path
+) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "r.parquet"
+    parquet.write_table(pa.table({"pth": ["a.mp3"], "label": ["rock"]}).slice(0, rows), path)
+    with pytest.raises(DataError, match=r"no Parquet of results: it must have a column 'path' or"):
+        read_results(path)
+
+
+def test_parquet_without_rows_is_no_results_yet(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "r.parquet"
+    parquet.write_table(pa.Table.from_pylist(RECORDS[:1]).slice(0, 0), path)
+    assert read_results(path) == []
+
+
 @pytest.mark.parametrize("name", ["jsonl", "json", "csv", "parquet"])
 def test_what_classify_writes_is_read(name: str, tmp_path: Path) -> None:
     from wavemel.inference.result import GenreProbability, TrackResult

@@ -118,7 +118,7 @@ def _csv(path: Path) -> Iterator[Record]:
         columns = rows.fieldnames
         if columns is None:
             return  # Nothing is in it, as in other forms before the first result.
-        if "path" not in columns and "path_base64" not in columns:
+        if not _about_files(columns):
             raise DataError(f"{path} is no CSV of results: {_no_column(columns)}")
         for number, row in enumerate(rows, 1):
             yield f"row {number}", row
@@ -127,8 +127,16 @@ def _csv(path: Path) -> Iterator[Record]:
 def _no_column(columns: Sequence[str]) -> str:
     if columns and columns[0].lstrip().startswith(("{", "[")):
         return "it holds JSON; let its name end in .jsonl or .json"
+    return f"its first line must name {_columns_wanted(columns)}"
+
+
+def _about_files(columns: Sequence[str]) -> bool:
+    return "path" in columns or "path_base64" in columns
+
+
+def _columns_wanted(columns: Sequence[str]) -> str:
     near = suggest("path", list(columns)) if columns else ""
-    return f"its first line must name a column 'path' or 'path_base64'{near}"
+    return f"a column 'path' or 'path_base64'{near}"
 
 
 def _parquet(path: Path) -> Iterator[Record]:
@@ -139,10 +147,13 @@ def _parquet(path: Path) -> Iterator[Record]:
 
         raise MissingExtraError("parquet", "reading Parquet") from None
     try:
-        rows = parquet.read_table(path).to_pylist()
+        table = parquet.read_table(path)
     except ArrowInvalid as error:
         raise DataError(f"{path} is not a Parquet file: {error}") from error
-    for number, row in enumerate(rows, 1):
+    if not _about_files(table.column_names):
+        wanted = _columns_wanted(table.column_names)
+        raise DataError(f"{path} is no Parquet of results: it must have {wanted}")
+    for number, row in enumerate(table.to_pylist(), 1):
         yield f"row {number}", row
 
 
