@@ -253,6 +253,15 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def check_finished(run: Path, about: dict[str, Any]) -> None:
+    """Raise ModelError where a run, of which ``about`` is ``run.json``, has not been trained to its end."""
+    if not about.get("finished"):
+        raise ModelError(
+            f"{run} is not finished: continue it with the command that trained it (wavemel train "
+            f"with --to {run} --resume; wavemel reproduce goes on by itself)"
+        )
+
+
 def read_experiment(folder: Path) -> dict[str, Any]:
     """Return the description that a run was started with, as plain data."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from wavemel.checkpoint import read_experiment, read_json
+from wavemel.checkpoint import check_finished, read_experiment, read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate_runs import calibrate_averaged, calibrate_compared
@@ -73,8 +73,7 @@ def compare(
     seeds = {read_json(run / "run.json")["seed"] for run in runs}
     for run in runs:
         about = read_json(run / "run.json")
-        if not about.get("finished"):
-            raise ModelError(f"{run} is not finished: continue it with wavemel train --resume")
+        check_finished(run, about)
         if about.get("labels", "genre") != "genre":
             raise ModelError(
                 f"{run} tells several genres a clip: see its figures with wavemel evaluate {run}"

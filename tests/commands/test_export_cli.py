@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,6 +55,25 @@ def test_several_runs_become_one_model(call, runs: list[Path], tmp_path: Path) -
     assert about["data"]["licence"] == "none, it is noise"
     assert about["notes"] == ["random weights", "of noise"]
     assert "noise" in call("models", "show", "both")[1]
+
+
+def test_a_run_that_was_stopped_is_not_exported_as_if_it_were_done(
+    call, runs: list[Path], tmp_path: Path
+) -> None:
+    stopped = tmp_path / "stopped"
+    shutil.copytree(runs[0], stopped)
+    (stopped / "run.json").write_text(json.dumps({"finished": False}))
+    for words in ((stopped,), (runs[1], stopped)):
+        code, _, err = call("export", *words, "--name", "m")
+        assert code == 2
+        assert err.startswith(f"wavemel: {stopped} is not finished: continue it with the command")
+        assert f"wavemel train with --to {stopped} --resume" in err
+        assert err.count("\n") == 1
+    assert list(tmp_path.glob("models/*")) == []
+    # Who names the weights themselves means those that are there.
+    assert call("export", stopped / "best.safetensors", "--name", "m")[0] == 0
+    (stopped / "run.json").write_text(json.dumps({"finished": True}))
+    assert call("export", stopped, "--name", "n")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from wavemel.checkpoint import fingerprint_of, read_json
+from wavemel.checkpoint import check_finished, fingerprint_of, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
 from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, run_table
@@ -158,8 +158,7 @@ def as_file(found: dict[str, Any], command: str) -> dict[str, Any]:
 def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
     abouts = [read_json(run / "run.json") for run in runs]
     for run, about in zip(runs, abouts, strict=True):
-        if not about.get("finished"):
-            raise ModelError(f"{run} is not finished: continue it with wavemel train --resume")
+        check_finished(run, about)
         if about.get("labels", "genre") != "genre":
             raise ModelError(f"{run} tells several genres a clip, which cannot be calibrated yet")
         if about["classes"] != abouts[0]["classes"]:

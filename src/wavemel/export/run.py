@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from wavemel.checkpoint import Checkpoint, join, load_checkpoint
+from wavemel.checkpoint import Checkpoint, check_finished, join, load_checkpoint, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.export.describing import calibration, describe, fingerprint, identified
 from wavemel.export.graph import quantise, takes_any_length, with_encoder, write_graph
@@ -61,8 +61,9 @@ def export(
     Raises
     ------
     ModelError
-        No trained model there, the target exists, runs that cannot answer as one, or the
-        exported model does not answer as torch does.
+        No trained model there, a run that is not finished (its weights alone can be had by their
+        own name), the target exists, runs that cannot answer as one, or the exported model does not
+        answer as torch does.
     DataError
         ``data`` is none, or int8 was asked for and there is nothing to measure its loss on.
     """
@@ -124,6 +125,10 @@ def export(
 
 
 def _load(paths: list[Path]) -> Checkpoint:
+    for path in paths:
+        about = path / "run.json"
+        if about.is_file():  # not of an exported model
+            check_finished(path, read_json(about))
     loaded = [load_checkpoint(path) for path in paths]
     if len({path.resolve() for path in paths}) < len(paths):
         raise ModelError("an ensemble is of different runs: one of them is given twice")
