@@ -20,7 +20,7 @@ class AudioError(WavemelError):
     ----------
     path : path of the file, or a name for the stream.
     reason : a short machine-readable word (``missing``, ``permission``,
-        ``empty``, ``not-audio``, ``damaged``, ``no-decoder``, ``no-samples``).
+        ``empty``, ``not-audio``, ``damaged``, ``no-decoder``, ``no-samples``, ``silent``).
     message : the sentence for people, without the path.
     """
 

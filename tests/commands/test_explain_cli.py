@@ -6,6 +6,7 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import typer
@@ -84,6 +85,15 @@ def test_a_bad_file_is_one_line_and_the_others_go_on(folder: Path, tmp_path: Pat
     assert "bad.wav" in lines[0]
     assert "gone.wav" in lines[1]
     assert (out / "a.png").is_file()
+
+
+def test_silence_is_one_line_as_a_bad_file_is(folder: Path, tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "silent.wav", np.zeros(20_000), 8000)
+    out = tmp_path / "x"
+    done = run(tmp_path / "silent.wav", folder / "a.wav", "-m", folder / "mel", "--to", out, "--steps", 2)  # fmt: skip
+    assert done.exit_code == 1
+    assert f"wavemel: {tmp_path / 'silent.wav'}: is silent (digital silence)" in done.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["a.json", "a.png"]
 
 
 def test_names_that_are_equal_or_hostile(folder: Path, tmp_path: Path) -> None:

@@ -276,10 +276,36 @@ def test_a_long_file_has_bins_enough_to_read(tmp_path: Path) -> None:
     assert max(rows, key=lambda row: row["share"])["start"] == 2.0
 
 
-def test_silence_says_nothing(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "silent.wav", np.zeros(12_000, np.float32), RATE)
-    explanation = explain_track(checkpoint("both"), tmp_path / "silent.wav")
-    assert all(not values.any() for values in explanation.maps.values())
+@pytest.mark.parametrize(
+    ("sound", "said"),
+    [
+        (np.zeros(40_000), "digital silence"),
+        (np.full(40_000, 0.3), "a constant of 0.3"),
+        (np.tile([[0.3, -0.3], [-0.3, 0.3]], (20_000, 1)), "its 2 channels cancel each other out"),
+        (1e-4 * np.sin(np.arange(40_000)), "-83 dB RMS"),
+    ],
+)
+def test_silence_is_not_explained(sound: np.ndarray, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "silent.wav"
+    soundfile.write(file, sound, RATE, subtype="FLOAT")
+    with pytest.raises(AudioError) as error:
+        explain_track(checkpoint("both"), file)
+    assert str(error.value) == f"{file}: is silent ({said}): there is nothing to explain"
+
+
+def test_silence_before_the_music_is_its_limits_affair(tmp_path: Path) -> None:
+    file = tmp_path / "late.wav"
+    tone = 0.3 * np.sin(2 * np.pi * HEARD / RATE * np.arange(20_000))
+    soundfile.write(file, np.concatenate([np.zeros(40_000), tone]), RATE)
+    with pytest.raises(AudioError, match=r"is silent in its first 3 s \(digital silence\)"):
+        explain_track(checkpoint("mel"), file, Question(limit=3.0))
+    assert explain_track(checkpoint("mel"), file, Question(steps=2)).seconds == 7.5
+
+
+def test_maps_of_nothing_say_nothing(sound: Path) -> None:
+    explanation = explain_track(checkpoint("both"), sound, Question(steps=2))
+    nothing = {name: np.zeros_like(values) for name, values in explanation.maps.items()}
+    explanation = replace(explanation, maps=nothing)
     assert all(row["share"] == 0 for row in band_shares(explanation, explanation.maps["mel"]))
     assert "nothing that stands out" in summary(explanation)[0]
 

@@ -13,9 +13,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from wavemel.audio.decode import open_stream
 from wavemel.audio.load import Window, windows
+from wavemel.audio.loudness import Loudness
 from wavemel.checkpoint import Checkpoint
-from wavemel.errors import ConfigError, MissingExtraError, ModelError
+from wavemel.errors import AudioError, ConfigError, MissingExtraError, ModelError
 from wavemel.explain.grid import Grid
 from wavemel.explain.methods import METHODS, Method
 from wavemel.features.mel import LogMel
@@ -135,7 +137,7 @@ def explain_track(
     Raises
     ------
     AudioError
-        The file yields no samples.
+        The file yields no samples, or nothing but silence.
     ConfigError
         Unknown genre or method, or a value that does not fit.
     ModelError
@@ -162,14 +164,21 @@ def explain_track(
     def read() -> Iterator[Window]:
         return windows(path, audio.rate, seconds=audio.seconds, hop=hop, limit=question.limit)
 
-    heard = []
+    heard, loudness = [], Loudness()
     for window in read():
+        loudness.hear(window, audio.rate)
         with torch.inference_mode():
             logits = model(torch.from_numpy(window.samples)[None].to(device))[0].cpu().double()
             logits = logits / question.temperature
         several = experiment.labels == "genres"
         chances = torch.sigmoid(logits) if several else torch.softmax(logits, 0)
         heard.append(Heard(window.start, window.start + window.filled, chances.numpy()))
+    if loudness.silent == len(heard):
+        # A network has an answer to anything, but to this one there are no reasons.
+        with open_stream(path) as stream:
+            kind = loudness.silence(stream)
+        part = "" if question.limit is None else f" in its first {question.limit:g} s"
+        raise AudioError(path, "silent", f"is silent{part} ({kind}): there is nothing to explain")
     pooled = pool(np.stack([w.probabilities for w in heard]), experiment.evaluation.pooling)
     answer = classes[int(pooled.argmax())]
     genre = question.genre or answer

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from wavemel.audio.decode import Source, Stream, name_of, open_stream
 from wavemel.audio.load import Window
-from wavemel.audio.sndfile import SndfileStream, quiet
-from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
+from wavemel.audio.loudness import Loudness
+from wavemel.audio.sndfile import quiet
+from wavemel.audio.verdict import MIN_SECONDS
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.reading import (
     FIRST,
@@ -30,17 +31,11 @@ _THINKING = 0.3
 #: and the resampler's.
 _RUN_UP = 0.2
 
-#: Less than the rounding of 16 bits leaves: nothing was recorded.
-_DIGITAL_SILENCE_DB = -110.0
-#: A file below this throughout holds zeros, or what a decoder makes of them.
-_NOTHING = 1e-4
 #: Share of a window that a file should fill: with more padding the model hears what it was never
 #: taught, and its answer is unsure.
 _ENOUGH = 0.75
 #: Share of a damaged track that should decode: less of it may be its introduction.
 _MOST_OF_IT = 0.5
-#: Samples that soxr HQ's filter spans at the lower rate.
-_RING = 512
 
 
 @dataclass
@@ -50,9 +45,7 @@ class _Heard:
     read: list[tuple[float, float]] = field(default_factory=list)
     stretches: list[tuple[float, float]] = field(default_factory=list)
     rows: list[npt.NDArray[np.float64]] = field(default_factory=list)
-    silent: int = 0
-    loudest: float = -np.inf
-    peak: float = 0.0
+    loudness: Loudness = field(default_factory=Loudness)
     end: float = 0.0
 
     @property
@@ -191,15 +184,7 @@ class File2Result:
         for window in batch:
             heard.end = max(heard.end, window.start + window.filled)
             heard.read.append((window.start, window.start + window.filled))
-            filled = window.samples[: max(1, round(window.filled * self.windows.rate))]
-            # Where a file begins and ends with an offset, the resampler rings.
-            margin = min(_RING, len(filled) // 4)
-            level = loudness_db(filled[margin : len(filled) - margin])
-            heard.loudest = max(heard.loudest, level)
-            if level < SILENCE_DB:
-                heard.silent += 1
-                heard.peak = max(heard.peak, float(np.abs(filled).max(initial=0)))
-            else:
+            if heard.loudness.hear(window, self.windows.rate):
                 audible.append(window)
         if audible:
             heard.rows.append(self.network(np.stack([w.samples for w in audible])))
@@ -223,9 +208,10 @@ class File2Result:
         if stream.replaced:
             notes.append(f"{stream.replaced} samples are no finite numbers and count as 0")
         if heard.count == 0:
-            notes.append(f"silent ({_silence(stream, heard)}): there is nothing to classify")
-        elif heard.silent:
-            notes.append(f"{heard.silent} of {heard.silent + heard.count} windows are silent")
+            kind = heard.loudness.silence(stream)
+            notes.append(f"silent ({kind}): there is nothing to classify")
+        elif silent := heard.loudness.silent:
+            notes.append(f"{silent} of {silent + heard.count} windows are silent")
         genres = self.result.track(heard.probabilities) if heard.count else ()
         timeline = self.result.timeline(heard.stretches, heard.probabilities) if heard.count else ()
         return TrackResult(
@@ -242,15 +228,6 @@ class File2Result:
             complete=stream.complete,
             notes=tuple(notes),
         )
-
-
-def _silence(stream: Stream, heard: _Heard) -> str:
-    """Return what kind of silence a track is."""
-    if isinstance(stream, SndfileStream) and stream.cancels():
-        return f"its {stream.channels} channels cancel each other out"
-    if heard.loudest >= _DIGITAL_SILENCE_DB:
-        return f"{heard.loudest:.0f} dB RMS"
-    return "digital silence" if heard.peak < _NOTHING else f"a constant of {heard.peak:.2g}"
 
 
 def _batches(windows: Iterator[Window], size: int) -> Iterator[list[Window]]:
