@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import DATA, QUIET, write_configs
 
@@ -289,6 +290,33 @@ def test_a_report_whose_networks_start_from_others_can_be_moved(
     assert moved["models"] == made["models"]
 
 
+def test_a_network_whose_branch_has_changed_is_not_taken_as_it_is(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "mel", "combined")
+    fusion = configs / "combined.yaml"
+    tree = yaml.safe_load(fusion.read_text())
+    tree["training"]["initial"] = {"mel": "mel"}
+    fusion.write_text(json.dumps(tree))
+    to = tmp_path / "report"
+    last = ("training.select=last",)
+    plan = Plan(DATA, str(configs), to, SplitChoice(), changes=last, baselines=(), workers=0)
+    made = reproduce(plan, QUIET)
+    # Trained anew, on a CPU, to the same weights: nothing has changed.
+    shutil.rmtree(to / "runs" / "mel")
+    assert _top1(reproduce(plan, QUIET)) == _top1(made)
+    file = to / "runs" / "mel" / "best.safetensors"
+    weights = load_file(file)
+    save_file({name: 2 * values for name, values in weights.items()}, file)
+    said = r"combined started from .*mel, which has been trained on, or anew"
+    with pytest.raises(ModelError, match=said):
+        reproduce(plan, QUIET)
+    save_file(weights, file)
+    more = dataclasses.replace(plan, changes=(*last, "training.epochs=2"))
+    with pytest.raises(ModelError, match=said):
+        reproduce(more, QUIET)
+    shutil.rmtree(to / "runs" / "combined")
+    assert [model["epochs"] for model in reproduce(more, QUIET)["models"]] == [2, 2]
+
+
 def test_two_configs_of_one_name_are_refused_before_training(tmp_path: Path) -> None:
     configs = write_configs(tmp_path / "configs", "wave", "mel")
     plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)
@@ -367,6 +395,10 @@ def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
     page = (tmp_path / "report" / "report.md").read_text()
     assert "Over seeds" in page
     assert "Overfitting" in page
+
+
+def _top1(found: dict) -> list[float]:
+    return [model["top1"] for model in found["models"]]
 
 
 def _classes(found: dict) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.folder import changed_settings, is_run
+from wavemel.training.folder import changed_settings, check_branches, is_run
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -217,7 +217,10 @@ def _finished(experiment: Experiment, data: Dataset, folder: Path) -> bool:
             f"{folder} was trained with another {', '.join(changed)}: give another --to"
         )
     # Early stopping ends before the last epoch: only a wish for more of them goes on.
-    return bool(old.get("finished")) and asked["epochs"] == experiment.training.epochs
+    done = bool(old.get("finished")) and asked["epochs"] == experiment.training.epochs
+    if done:
+        check_branches(folder, experiment)
+    return done
 
 
 def _run(

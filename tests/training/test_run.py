@@ -22,7 +22,7 @@ from wavemel.evaluation.runs import evaluate_run
 from wavemel.experiment import Experiment
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
-from wavemel.training.folder import changed_settings, is_run, open_folder
+from wavemel.training.folder import changed_settings, check_branches, is_run, open_folder
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -181,6 +181,31 @@ def test_a_branch_that_has_heard_the_test_clips_is_refused(
 
 #: Another split of the same clips.
 _TURNED = {"training": "test", "test": "validation", "validation": "training"}
+
+
+def test_a_branch_that_has_changed_since_is_noticed(dataset: Dataset, tmp_path: Path) -> None:
+    def once(network: str, epochs: int = 1, **changes) -> Experiment:
+        training = {"epochs": epochs, "select": "last", **changes}
+        return tiny(network, training=training, augment={})
+
+    wave, both = tmp_path / "wave", tmp_path / "both"
+    train(once("wave"), dataset, wave, hardware=QUIET)
+    fusion = once("combined", 2, initial={"wave": str(wave)})
+    stop = StopInTheMiddle(epoch=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(fusion, dataset, both, hardware=QUIET, callbacks=(stop,))
+    train(once("wave", 2), dataset, wave, resume=True, hardware=QUIET)
+    with pytest.raises(ModelError, match=r"both started from .*wave, which has been trained on"):
+        train(fusion, dataset, both, resume=True, hardware=QUIET)
+    # Where no epoch was kept, it starts from what the branch is now.
+    (both / "last.ckpt").unlink()
+    assert train(fusion, dataset, both, resume=True, hardware=QUIET)["finished"]
+    check_branches(both, fusion)
+    shutil.copy(both / "best.safetensors", wave / "best.safetensors")
+    with pytest.raises(ModelError, match="started from"):
+        check_branches(both, fusion)
+    shutil.rmtree(wave)
+    check_branches(both, fusion)
 
 
 def test_balanced_class_weights(dataset: Dataset, tmp_path: Path) -> None:

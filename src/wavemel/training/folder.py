@@ -5,7 +5,7 @@ A run folder describes itself:
 | file | what |
 | --- | --- |
 | experiment.yaml | the whole description, nothing left to defaults |
-| run.json | classes, data, split, seeds, versions, hardware, time, best epoch |
+| run.json | classes, data, split, seeds, versions, hardware, time, best epoch, weights that branches started from |
 | table.csv | the clips with their split |
 | left_out.csv | the clips that were left out, and why |
 | metrics.csv | figures by epoch |
@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from wavemel.checkpoint import read_experiment, read_json, write_json
+from wavemel.checkpoint import fingerprint_of, read_experiment, read_json, write_json
 from wavemel.errors import ModelError
 from wavemel.experiment import Experiment, make_experiment
 from wavemel.machine import describe_machine
@@ -56,7 +56,8 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
     Raises
     ------
     ModelError
-        The folder holds another run, other files, or a run that is not to be resumed.
+        The folder holds another run, other files, a run that is not to be resumed, or one whose
+        branches have changed.
     """
     about, last = folder / "run.json", folder / "last.ckpt"
     if _rank() > 0:
@@ -77,6 +78,11 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
                 f"{folder} was trained with another {', '.join(changed)}: a run is resumed as it was "
                 "started, with another end at most: as many epochs as it has trained, or more"
             )
+        if last.exists():
+            check_branches(folder, experiment)
+        else:
+            # Nothing is kept of what it has trained: it starts from its branches as they are now.
+            old["branches"] = _branches(experiment)
         # Until it has trained for what it now says of itself, also where its process is killed.
         write_json(about, {**old, "finished": False})
         _write_experiment(folder, experiment)
@@ -97,6 +103,7 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
                 "labels": data.labels,
                 "data": data.about(),
                 "seed": experiment.seed,
+                "branches": _branches(experiment),
                 "finished": False,
                 "machine": describe_machine(),
             },
@@ -135,6 +142,32 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
             and _same_run(saved.get(key), wanted.get(key), folder)
         )
     )
+
+
+def check_branches(folder: Path, experiment: Experiment) -> None:
+    """Raise ModelError where a run that a run's branches started from has other weights by now."""
+    # Runs of earlier versions do not say what they started from.
+    started = read_json(folder / "run.json").get("branches", {})
+    for branch, now in _branches(experiment).items():
+        # What is gone has not changed.
+        if now is not None and started.get(branch, now) not in (None, now):
+            run = experiment.training.initial[branch]
+            raise ModelError(
+                f"{folder} started from {run}, which has been trained on, or anew, since then: remove "
+                f"{folder} to train it from what {run} is now, or give another --to"
+            )
+
+
+def _branches(experiment: Experiment) -> dict[str, str | None]:
+    """Return what each branch starts from, as a hash of its weights; None where there are none."""
+    return {branch: _weights(run) for branch, run in experiment.training.initial.items()}
+
+
+def _weights(run: str) -> str | None:
+    try:
+        return fingerprint_of(Path(run))
+    except ModelError:
+        return None
 
 
 def _trained(folder: Path) -> int:
