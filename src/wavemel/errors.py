@@ -48,6 +48,13 @@ class ModelError(WavemelError):
     """A run folder, checkpoint or model file that cannot be used for what was asked."""
 
 
+class Terminated(SystemExit):
+    """The process ends by SIGTERM, in good order; 143 is what shells call that end."""
+
+    def __init__(self) -> None:
+        super().__init__(143)
+
+
 class MissingExtraError(WavemelError):
     """Something that an optional part of the installation brings is not installed."""
 

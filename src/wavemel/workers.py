@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait as wait_for
+from multiprocessing.resource_tracker import ensure_running
 from typing import Generic, TypeVar
 
-from wavemel.errors import WavemelError
+from wavemel.errors import Terminated, WavemelError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,6 +33,8 @@ def cores() -> int:
 
 #: More processes than this a core only cost memory.
 _MOST = 8
+#: Signals that end the work.
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def map_files(
@@ -93,29 +97,38 @@ class _Pool(Generic[T, R]):
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         under_way: dict[Future[list[R]], range] = {}
         pool = ProcessPoolExecutor(self.count, context, _end_with_the_parent)
-        try:
-            _check_start(pool)
-            while todo or under_way:
-                # Few at a time: memory stays flat, and few are suspect when a process dies.
-                while todo and len(under_way) < self.count + ahead:
-                    chunk = [self.items[i] for i in todo[-1]]
-                    # Taken off only then: a pool that has just died refuses it.
-                    under_way[pool.submit(_each, self.function, chunk)] = todo[-1]
-                    todo.pop()
-                done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                for future in done:
-                    results = future.result()
-                    yield from zip(under_way.pop(future), results, strict=True)
-        except BrokenProcessPool:
-            suspects.extend(under_way.values())
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        with _ended_in_order():
+            try:
+                _check_start(pool)
+                while todo or under_way:
+                    # Few at a time: memory stays flat, and few are suspect when a process dies.
+                    while todo and len(under_way) < self.count + ahead:
+                        chunk = [self.items[i] for i in todo[-1]]
+                        with _undisturbed():
+                            # Taken off only then: a pool that has just died refuses it.
+                            under_way[pool.submit(_each, self.function, chunk)] = todo[-1]
+                            todo.pop()
+                    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        results = future.result()
+                        yield from zip(under_way.pop(future), results, strict=True)
+            except BrokenProcessPool:
+                suspects.extend(under_way.values())
+            except (KeyboardInterrupt, SystemExit, GeneratorExit):
+                # Nobody takes what is under way, so nobody is to wait for it.
+                for process in list((pool._processes or {}).values()):
+                    process.terminate()
+                raise
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_start(pool: ProcessPoolExecutor) -> None:
     """Raise where processes cannot even start: no file is at fault then."""
+    with _undisturbed():
+        started = pool.submit(os.getpid)
     try:
-        pool.submit(os.getpid).result()
+        started.result()
     except BrokenProcessPool:
         raise WavemelError(
             "worker processes cannot start: in a program of your own, call this below "
@@ -127,10 +140,63 @@ def _each(function: Callable[[T], R], chunk: list[T]) -> list[R]:
     return [function(item) for item in chunk]
 
 
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM raise `Terminated`: a process that dies of it leaves its pool's semaphores behind."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield  # whoever has an answer of their own keeps it
+        return
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM while a process is started.
+
+    In the middle of it, they would leave a process that nobody waits for; and the new one would
+    answer them with a traceback before it has got to `_end_with_the_parent`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    # It lets signals through when it starts, so it is to have started.
+    ensure_running()
+    held: list[int] = []
+    # Blocking is for the process that is started, which inherits it: here it is of this thread
+    # alone, and another one may take the signal.
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    for number, answer in before.items():
+        if callable(answer):
+            signal.signal(number, lambda number, _: held.append(number))
+    if hasattr(signal, "pthread_sigmask"):
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        for number, answer in before.items():
+            if callable(answer):
+                signal.signal(number, answer)
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if held:
+            signal.raise_signal(held[0])
+
+
 def _end_with_the_parent() -> None:
     """Make this worker die at once on Ctrl-C, and when its parent is gone, however that died."""
     # Ctrl-C reaches the whole process group; the parent answers it, workers need no traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # see `_undisturbed`
     parent = multiprocessing.parent_process()
     if parent is not None:
         # An idle worker waits on a queue that it holds open itself: it would wait for ever.

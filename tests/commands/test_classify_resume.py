@@ -102,6 +102,40 @@ def test_ctrl_c_keeps_what_was_done(environment: dict[str, str], tmp_path: Path)
     assert out.read_text().endswith("\n")
 
 
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("keep", [False, True])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_stopped_it_says_one_line(
+    keep: bool,
+    number: signal.Signals,
+    code: int,
+    all_of_it: bool,
+    environment: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    library(tmp_path / "music", 400)
+    out, shown = tmp_path / "out.jsonl", tmp_path / "shown.jsonl"
+    command = [sys.executable, "-m", "wavemel", "classify", str(tmp_path / "music"), "--workers", "2"]  # fmt: skip
+    with shown.open("wb") as file:
+        process = subprocess.Popen(
+            [*command, *(("--out", str(out)) if keep else ("--format", "jsonl"))],
+            env=environment,
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    rows = out if keep else shown
+    wait_for(lambda: rows.exists() and rows.read_text().count("\n") > 2)
+    # A terminal tells the whole group, `kill` the program alone.
+    (os.killpg if all_of_it else os.kill)(process.pid, number)
+    said = process.communicate(timeout=60)[1]
+    kept = ": what was done is kept, run again to go on" if keep else ""
+    assert (process.returncode, said) == (code, f"wavemel: stopped{kept}\n")
+    assert rows.read_text().endswith("\n")
+
+
 def test_paths_are_counted_from_one_folder(run: Run, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_tone(tmp_path / name / "x.wav", len(name), 1.2)

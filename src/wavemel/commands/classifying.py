@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from wavemel.errors import ConfigError, DataError
+from wavemel.commands.endings import INTERRUPTED, Stopped
+from wavemel.errors import ConfigError, DataError, Terminated
 
 if TYPE_CHECKING:
     from wavemel.inference.bundle import Bundle
@@ -45,7 +46,18 @@ def run(request: Request) -> int:
     ------
     WavemelError
         The call was wrong.
+    Stopped
+        By Ctrl-C, or SIGTERM.
     """
+    try:
+        return _run(request)
+    except (KeyboardInterrupt, Terminated) as end:
+        kept = "" if request.out is None else ": what was done is kept, run again to go on"
+        print(f"wavemel: stopped{kept}", file=sys.stderr)
+        raise Stopped(end.code if isinstance(end, Terminated) else INTERRUPTED) from None
+
+
+def _run(request: Request) -> int:
     # Products as small as a spectrogram's are faster on one core, and so is starting.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from wavemel.inference.models import find_model

@@ -1,7 +1,7 @@
 """How the program ends: one sentence and an exit code for whatever a user can cause.
 
 0: all went well. 1: some files failed. 2: the call, a file or an option was
-wrong. 130: stopped by Ctrl-C.
+wrong. 130: stopped by Ctrl-C. 143: stopped by SIGTERM.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from wavemel.errors import WavemelError
 INTERRUPTED = 130
 
 
+class Stopped(SystemExit):
+    """The end of a command that was stopped, and has said what became of its work."""
+
+
 @contextmanager
 def one_sentence() -> Iterator[None]:
     """Turn what a user can cause into one sentence and an exit code."""
@@ -26,11 +30,11 @@ def one_sentence() -> Iterator[None]:
     except WavemelError as error:
         _fail(str(error))
     except KeyboardInterrupt:
-        print("Aborted.\nWhat was finished is kept.", file=sys.stderr)
+        print("What was finished is kept.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except SystemExit as end:
         # Typer ends silently on Ctrl-C; people want to know what became of their work.
-        if end.code == INTERRUPTED:
+        if end.code == INTERRUPTED and not isinstance(end, Stopped):
             print("What was finished is kept.", file=sys.stderr)
         raise
     except BrokenPipeError:
