@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tones import classify_or_crash_on_three, write_tone
 
+from wavemel.audio.locate import content_hash
 from wavemel.errors import ConfigError, ModelError
 from wavemel.inference.bundle import ModelDescription
 from wavemel.library import library as module
@@ -76,6 +77,28 @@ def test_resumed_runs_do_each_file_once(library: Library, music: Path, tmp_path:
     assert again["done"] == ["3.wav", "new.wav"]
     assert "4.wav" in again["skipped"]
     assert paths_in(out) == [*NAMES, "new.wav"]
+
+
+@pytest.mark.parametrize("often", [1, 2])
+def test_a_file_that_changes_while_it_is_classified(
+    often: int, library: Library, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FEW", 100)
+    other = iter(range(20, 20 + often))
+
+    def hash_after_a_change(path: str) -> str:
+        if path.endswith("3.wav") and (number := next(other, None)) is not None:
+            write_tone(Path(path), number, 1.5)  # of the same size
+        return content_hash(path)
+
+    monkeypatch.setattr("wavemel.library.worker.content_hash", hash_after_a_change)
+    out, fresh = tmp_path / "out.jsonl", tmp_path / "fresh.jsonl"
+    resume(library, music, out)
+    (row,) = (row for row in map(json.loads, out.open()) if row["path"].endswith("3.wav"))
+    assert row["reason"] == (None if often == 1 else "changing")
+    assert resume(library, music, out)["done"] == ([] if often == 1 else ["3.wav"])
+    resume(library, music, fresh)
+    assert sorted(out.open()) == sorted(fresh.open())
 
 
 @pytest.mark.parametrize("form", ["json", "csv", "parquet", "table"])

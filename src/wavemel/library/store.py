@@ -47,7 +47,7 @@ _TROUBLE = {
     sqlite3.SQLITE_IOERR: "cannot be read or written: look at the disk, and run again",
 }
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
-_OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop")
+_OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop", "changing")
 
 
 class Store:
@@ -172,6 +172,11 @@ class Store:
                 (key, size, changed, self.owner, time.time() + _LEASE),
             )
         return Taken.YOURS
+
+    def unchanged(self, path: str) -> bool:
+        """Return whether a file is still as it was when it was taken."""
+        known = self._known(key_of(path))
+        return known is not None and (known.size, known.changed) == _fingerprint(path)
 
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""

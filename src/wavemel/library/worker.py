@@ -11,8 +11,11 @@ from wavemel.errors import AudioError
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.reading import Reading
 from wavemel.library.done import Done, Taken
-from wavemel.outputs.rows import error_row, result_row
+from wavemel.outputs.rows import Row, error_row, result_row
 from wavemel.runtime import keep_freed_memory
+
+#: How often a file is read that changes meanwhile.
+_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,26 @@ class Worker:
 
         Where there is a store, a file that is not to be done gives what the store says of it.
         """
-        if self._store is not None:
+        if self._store is None:
+            return Done(path, self._row(path))
+        for _ in range(_TRIES):
             taken = self._store.take(path)
             if taken is not Taken.YOURS:
                 return taken
+            row, content = self._row(path), _hash(path)
+            # Else the hash may be of other bytes than the answer, which would then stand for them.
+            if self._store.unchanged(path):
+                return Done(path, row, content)
+        changing = "changes while it is read: run again when it is complete"
+        return Done(path, error_row(path, "changing", changing, self._label))
+
+    def _row(self, path: str) -> Row:
         try:
-            row = result_row(path, self._classify(path), timeline=self._job.timeline)
+            return result_row(path, self._classify(path), timeline=self._job.timeline)
         except AudioError as error:
-            row = error_row(path, error.reason, error.message, self._label)
+            return error_row(path, error.reason, error.message, self._label)
         except MemoryError:
-            row = error_row(path, "memory", "needs more memory than there is", self._label)
-        return Done(path, row, None if self._store is None else _hash(path))
+            return error_row(path, "memory", "needs more memory than there is", self._label)
 
 
 def work(job: Job, path: str) -> Done | Taken:
