@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from tones import write_folder
+from tones import write_folder, write_tone
 
+from wavemel.audio.load import windows
 from wavemel.data import cache
 from wavemel.data.cache import ClipSpec, cache_parts, clear_cache
-from wavemel.data.embeddings import EmbeddingStore, Grid, embedding_store
+from wavemel.data.embeddings import EmbeddingStore, Grid, TrackEmbeddings, embedding_store
 from wavemel.data.scan import scan, usable
 from wavemel.data.sources import open_corpus
 from wavemel.errors import DataError
@@ -115,6 +116,57 @@ def test_equal_files_share_and_no_rows_are_no_trouble(table: pd.DataFrame, tmp_p
     assert len(files()) == 1
     assert np.array_equal(*store.batch(np.arange(2)))
     assert len(build(table.iloc[:0], encoder)) == 0
+
+
+def whole_tracks(encoder: Encoder, key: dict | None = None) -> TrackEmbeddings:
+    return TrackEmbeddings(GRID, encoder, 3, key=key or KEY, batch=2)
+
+
+def test_whole_tracks_are_embedded_once(table: pd.DataFrame, tmp_path: Path) -> None:
+    encoder = Encoder()
+    # 5 windows, and one that ends with the file.
+    path = str(write_tone(tmp_path / "long.wav", 7, 3.2, RATE))
+    read = list(windows(path, RATE, seconds=1.0, hop=0.5))
+    first = whole_tracks(encoder)(path)
+    assert encoder.windows == len(read) == 6
+    assert first[0].tolist() == [window.start for window in read]
+    np.testing.assert_array_equal(first[1], Encoder()(np.stack([w.samples for w in read])))
+    for again in (whole_tracks(encoder)(path), whole_tracks(encoder)(path)):
+        assert all(map(np.array_equal, again, first))
+    assert encoder.windows == 6
+    (file,) = files()
+    for damage in (b"", file.read_bytes()[:-4]):
+        file.write_bytes(damage)
+        assert np.array_equal(whole_tracks(encoder)(path)[1], first[1])
+    assert encoder.windows == 18
+    whole_tracks(encoder, {**KEY, "weights": "2"})(path)
+    # As the file is now, whatever a table says of it.
+    write_tone(Path(path), 8, 3.2, RATE)
+    assert not np.array_equal(whole_tracks(encoder)(path)[1], first[1])
+    assert encoder.windows == 30
+
+
+def test_whole_tracks_take_the_windows_of_training(table: pd.DataFrame) -> None:
+    trained, encoder = Encoder(), Encoder()
+    store = build(table, trained)
+    path = table["path"].iloc[0]
+    starts, values = whole_tracks(encoder)(path)
+    # Clips are 2 s of a track of 2.5 s: three windows of four.
+    assert (len(starts), encoder.windows) == (4, 1)
+    np.testing.assert_array_equal(
+        values[:3], store.batch(np.zeros(3, np.int64), starts=GRID.hop * np.arange(3))
+    )
+    plain = whole_tracks(encoder, {**KEY, "weights": "2"})(path)[1]
+    np.testing.assert_allclose(values, plain, atol=1e-5)
+
+
+def test_without_room_for_them_tracks_are_embedded_all_the_same(
+    table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = shutil.disk_usage("/")._replace(free=cache._SPARE)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
+    assert len(whole_tracks(Encoder())(table["path"].iloc[0])[0]) == 4
+    assert not files()
 
 
 def test_what_is_refused(table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:

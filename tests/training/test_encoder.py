@@ -15,9 +15,11 @@ from tensor_bundles import save_musicnn
 from tiny_encoders import RATE, WIDTH, save_encoder
 from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 
+from wavemel.audio.load import windows
 from wavemel.checkpoint import join, load_checkpoint
 from wavemel.data.cache import cache_parts
 from wavemel.errors import ConfigError, ModelError
+from wavemel.evaluation.predict import predict
 from wavemel.evaluation.runs import evaluate_run
 from wavemel.experiment import Experiment
 from wavemel.export import Options, export
@@ -132,6 +134,35 @@ def test_whole_tracks_get_the_answers_of_cached_windows(
     truth = torch.tensor(dataset.targets(dataset.part("validation")))
     loss = torch.nn.functional.cross_entropy(logits, truth).item()
     assert figures["log_loss"] == pytest.approx(loss, rel=0.02)  # the cache of clips decodes alike
+
+
+def test_several_runs_embed_a_track_once(
+    encoder: str, dataset: Dataset, tmp_path: Path, asked: list[int]
+) -> None:
+    once = {"epochs": 1, "precision": "32"}
+    runs = [tmp_path / f"seed{seed}" for seed in range(3)]
+    for seed, run in enumerate(runs):
+        train(head(encoder, training=once, seed=seed), dataset, run, hardware=QUIET)
+    tracks = dataset.part("test")["path"].tolist()
+    asked.clear()
+    evaluate_run(runs[0], "test")
+    assert sum(asked) == 7 * len(tracks)
+    asked.clear()
+    for run in runs[1:]:
+        evaluate_run(run, "test")
+    # Training has heard all of them.
+    evaluate_run(runs[0], "validation")
+    assert asked == []
+    checkpoint = load_checkpoint(runs[2])
+    columns = [f"p_{name}" for name in checkpoint.classes]
+    found = predict(checkpoint, dataset.part("test"), precision="32")
+    for path, rows_of in found.groupby("path"):
+        read = list(windows(str(path), RATE, seconds=0.5, hop=0.25))
+        with torch.inference_mode():
+            logits = checkpoint.model(torch.from_numpy(np.stack([w.samples for w in read])))
+        assert rows_of["start"].tolist() == [w.start for w in read]
+        expected = torch.softmax(logits.double(), 1)
+        np.testing.assert_allclose(rows_of[columns], expected, atol=1e-5)
 
 
 def test_it_learns(encoder: str, dataset: Dataset, tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
-"""Embed once: the embeddings of each clip's windows, on disk or in memory, for training to draw among.
+"""Embed once: the embeddings of each clip's windows, for training to draw among, and of whole tracks.
 
 One file a clip, (windows, width) float32, named after the audio file's content,
-in a folder named after everything else that decides the numbers. A clip is
+in a folder named after everything else that decides the numbers; of a whole
+track, a record a window: ``start`` in seconds and ``embedding``. A clip is
 embedded by itself, so its embeddings do not depend on what else is there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +24,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from wavemel.audio.load import windows
+from wavemel.audio.locate import content_hash
 from wavemel.audio.resample import fit
 from wavemel.data.cache import check_room, sweep
 from wavemel.data.cachedir import cache_dir
@@ -147,14 +152,86 @@ def embedding_store(
     if cache and jobs:
         _open(folder, 4 * width * sum(job.windows for job in jobs), key)
     for job, values in _embed(jobs, grid, embed, workers):
-        if values.shape != (job.windows, width) or not np.isfinite(values).all():
-            raise DataError(
-                f"{job.path}: the encoder makes no numbers of it; take it out of the data"
-            )
+        _check(values, (job.windows, width), job.path)
         if cache:
             _write(_file(folder, job.content), values)
         made[job.content] = values
     return EmbeddingStore([made[content] for content in rows["content"]], filled, grid.hop, width)
+
+
+class TrackEmbeddings:
+    """Embeddings of all windows of whole tracks; those that the cache holds are not made again.
+
+    Of the windows that training has embedded, those are taken.
+
+    Parameters
+    ----------
+    grid : the windows, and what of a clip training hears.
+    embed : turns windows of one track into their embeddings.
+    width : length of an embedding.
+    key : as in `embedding_store`.
+    batch : windows of a track that are held at once.
+    """
+
+    def __init__(
+        self, grid: Grid, embed: Embed, width: int, *, key: Mapping[str, Any], batch: int
+    ) -> None:
+        self._grid, self._embed, self._key, self._batch = grid, embed, key, batch
+        self._record = np.dtype([("start", "<f8"), ("embedding", "<f4", (width,))])
+        shape = ["whole tracks", grid.clip.rate, grid.samples, grid.hop, width]
+        self._folder, self._opened = _named(shape, key), False
+        self._trained = _folder(grid, width, key)
+
+    def __call__(self, path: str) -> tuple[npt.NDArray[np.float64], FloatArray]:
+        """Return where a track's windows begin, (n,) in seconds, and their embeddings, (n, width).
+
+        Windows are those of `wavemel.audio.load.windows`.
+
+        Raises
+        ------
+        AudioError
+            as `windows`.
+        DataError
+            An embedding is not finite.
+        """
+        # As the file is now: a table may be older.
+        content = content_hash(path)
+        file = _file(self._folder, content)
+        made = _load(file)
+        if made is None or made.dtype != self._record or not _finite(made["embedding"]):
+            made = self._made(path, content)
+            self._keep(file, made)
+        return made["start"], made["embedding"]
+
+    def _made(self, path: str, content: str) -> npt.NDArray[Any]:
+        grid, (width,) = self._grid, self._record["embedding"].shape
+        trained = _load(_file(self._trained, content))
+        if trained is None or trained.shape[1:] != (width,) or not _finite(trained):
+            trained = np.empty((0, width), np.float32)
+        rate = grid.clip.rate
+        track = windows(path, rate, seconds=grid.samples / rate, hop=grid.hop / rate)
+        parts = []
+        while batch := list(itertools.islice(track, self._batch)):
+            part = np.empty(len(batch), self._record)
+            part["start"] = [window.start for window in batch]
+            at = np.rint(part["start"] * rate).astype(np.int64)
+            known = (at % grid.hop == 0) & (at // grid.hop < len(trained))
+            part["embedding"][known] = trained[at[known] // grid.hop]
+            new = np.flatnonzero(~known)
+            if len(new):
+                values = self._embed(np.stack([batch[i].samples for i in new]))
+                _check(values, (len(new), width), path)
+                part["embedding"][new] = values
+            parts.append(part)
+        return np.concatenate(parts)
+
+    def _keep(self, file: Path, made: npt.NDArray[Any]) -> None:
+        # They are of use to later calls alone: without room for them, this one still has its answer.
+        with contextlib.suppress(OSError, DataError):
+            if not self._opened:
+                _open(self._folder, made.nbytes, self._key)
+                self._opened = True
+            _write(file, made)
 
 
 @dataclass(frozen=True)
@@ -188,8 +265,16 @@ def _decode(path: str, spec: ClipSpec) -> FloatArray:
     return decode_clip(path, spec)
 
 
+def _check(values: FloatArray, shape: tuple[int, int], path: str) -> None:
+    if values.shape != shape or not np.isfinite(values).all():
+        raise DataError(f"{path}: the encoder makes no numbers of it; take it out of the data")
+
+
 def _folder(grid: Grid, width: int, key: Mapping[str, Any]) -> Path:
-    shape = [grid.clip.rate, grid.clip.samples, grid.samples, grid.hop, width]
+    return _named([grid.clip.rate, grid.clip.samples, grid.samples, grid.hop, width], key)
+
+
+def _named(shape: Sequence[object], key: Mapping[str, Any]) -> Path:
     text = json.dumps([shape, dict(key)], sort_keys=True)
     return (
         cache_dir() / "embeddings" / f"v{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -209,7 +294,7 @@ def _open(folder: Path, need: int, key: Mapping[str, Any]) -> None:
     _put(folder / "about.json", lambda part: part.write_text(text, "utf-8"))
 
 
-def _write(file: Path, values: FloatArray) -> None:
+def _write(file: Path, values: npt.NDArray[Any]) -> None:
     def save(part: Path) -> None:
         with part.open("xb") as out:
             np.save(out, values, allow_pickle=False)
@@ -231,9 +316,17 @@ def _put(file: Path, write: Callable[[Path], object]) -> None:
 
 def _read(file: Path, shape: tuple[int, int]) -> FloatArray | None:
     """Return a clip's embeddings; None where they are not there, or the file is damaged."""
+    values = _load(file)
+    return values if values is not None and values.shape == shape and _finite(values) else None
+
+
+def _load(file: Path) -> npt.NDArray[Any] | None:
     try:
-        values: FloatArray = np.load(file, allow_pickle=False)
+        values: npt.NDArray[Any] = np.load(file, allow_pickle=False)
     except (FileNotFoundError, ValueError, EOFError):
         return None
-    good = values.shape == shape and values.dtype == np.float32 and bool(np.isfinite(values).all())
-    return values if good else None
+    return values
+
+
+def _finite(values: npt.NDArray[Any]) -> bool:
+    return values.dtype == np.float32 and bool(np.isfinite(values).all())

@@ -12,6 +12,7 @@ from wavemel.audio.load import windows
 from wavemel.checkpoint import Checkpoint
 from wavemel.progress import track
 from wavemel.runtime import check_device, keep_freed_memory, resolve_precision
+from wavemel.training.encoder import track_embeddings
 
 
 def predict(
@@ -24,7 +25,7 @@ def predict(
 
     Windows are as long as what the network was trained on and overlap by
     ``evaluation.overlap``; the first one starts at 0 and is the clip that
-    training would have used.
+    training would have used. What a frozen encoder makes of them is kept in the cache.
 
     Parameters
     ----------
@@ -40,11 +41,23 @@ def predict(
     model = checkpoint.model.to(device)
     several = checkpoint.experiment.labels == "genres"
     bf16 = resolve_precision(precision, device) == "bf16"
+    embedder = model.front_end.embedder
+    embedded = None
+    if embedder is not None:
+        embedded = track_embeddings(checkpoint.experiment, embedder, device)
+    network = model if embedded is None else model.network
+
+    def heard(path: str) -> Iterator[tuple[float, np.ndarray]]:
+        if embedded is not None:
+            yield from zip(*embedded(path), strict=True)
+            return
+        for window in windows(path, audio.rate, seconds=audio.seconds, hop=hop):
+            yield window.start, window.samples
 
     def all_windows() -> Iterator[tuple[int, float, np.ndarray]]:
         for i, path in enumerate(track(rows["path"].tolist(), "evaluating")):
-            for window in windows(path, audio.rate, seconds=audio.seconds, hop=hop):
-                yield i, window.start, window.samples
+            for start, samples in heard(path):
+                yield i, start, samples
 
     owners: list[int] = []
     starts: list[float] = []
@@ -56,7 +69,7 @@ def predict(
             torch.inference_mode(),
             torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16),
         ):
-            logits = model(torch.from_numpy(np.stack(batch)).to(device))
+            logits = network(torch.from_numpy(np.stack(batch)).to(device))
         # In float64: the rows of a softmax are to sum to 1 when they are read back.
         logits = logits.double()
         chances = torch.sigmoid(logits) if several else torch.softmax(logits, 1)

@@ -1,4 +1,7 @@
-"""What training on a frozen encoder needs: a description that names one encoder exactly, and its stores."""
+"""What training on a frozen encoder needs: a description that names one encoder exactly, and its stores.
+
+Evaluation finds there what it keeps of whole tracks.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,13 @@ import numpy as np
 import torch
 
 from wavemel.data.cache import ClipSpec
-from wavemel.data.embeddings import EmbeddingStore, Grid, embedding_store
+from wavemel.data.embeddings import (
+    Embed,
+    EmbeddingStore,
+    Grid,
+    TrackEmbeddings,
+    embedding_store,
+)
 from wavemel.data.store import FloatArray
 from wavemel.errors import ConfigError
 from wavemel.experiment import Experiment, network_arguments
@@ -63,11 +72,46 @@ def embedding_stores(
     The windows of a clip are those that evaluation asks: as long as
     ``audio.seconds``, overlapping by ``evaluation.overlap``, over what training may hear of it.
     """
-    audio, settings = experiment.audio, experiment.evaluation
-    hop = max(1, round(audio.samples * (1 - settings.overlap)))
-    grid = Grid(ClipSpec(rate=audio.rate, seconds=audio.kept_seconds), audio.samples, hop)
+    grid, width = _grid(experiment), _kept_width(experiment)
+    embed, key = _asks(experiment, embedder, device), _key(embedder)
+    train, validation = (
+        embedding_store(data.part(split), grid, embed, width, key=key, cache=cache)
+        for split in ("training", "validation")
+    )
+    return train, validation
+
+
+def track_embeddings(experiment: Experiment, embedder: Embedder, device: str) -> TrackEmbeddings:
+    """Return what gives the embeddings of whole tracks, of the windows that evaluation asks.
+
+    Parameters
+    ----------
+    experiment : a trained one, which says which encoder it was.
+    embedder : that encoder.
+    device : where to compute what is not in the cache.
+    """
+    return TrackEmbeddings(
+        _grid(experiment),
+        _asks(experiment, embedder, device),
+        _kept_width(experiment),
+        key=_key(embedder),
+        batch=experiment.evaluation.batch_size,
+    )
+
+
+def _grid(experiment: Experiment) -> Grid:
+    audio = experiment.audio
+    hop = max(1, round(audio.samples * (1 - experiment.evaluation.overlap)))
+    return Grid(ClipSpec(rate=audio.rate, seconds=audio.kept_seconds), audio.samples, hop)
+
+
+def _kept_width(experiment: Experiment) -> int:
+    return int(experiment.network["width"])
+
+
+def _key(embedder: Embedder) -> dict[str, Any]:
     choice, encoder = embedder.choice, embedder.encoder
-    key = {
+    return {
         "encoder": choice.encoder,
         "commit": encoder.commit,
         "weights": encoder.weights,
@@ -76,19 +120,18 @@ def embedding_stores(
         "pooling": choice.pooling,
     }
 
+
+def _asks(experiment: Experiment, embedder: Embedder, device: str) -> Embed:
+    size = experiment.evaluation.batch_size
+
     def embed(windows: FloatArray) -> FloatArray:
         parts = [
-            embedder(torch.from_numpy(windows[at : at + settings.batch_size]).to(device))
-            for at in range(0, len(windows), settings.batch_size)
+            embedder(torch.from_numpy(windows[at : at + size]).to(device))
+            for at in range(0, len(windows), size)
         ]
         return torch.cat(parts).cpu().numpy()
 
-    width = int(experiment.network["width"])
-    train, validation = (
-        embedding_store(data.part(split), grid, embed, width, key=key, cache=cache)
-        for split in ("training", "validation")
-    )
-    return train, validation
+    return embed
 
 
 def _config(experiment: Experiment) -> Any:
