@@ -1,12 +1,15 @@
 """Files are complete when they rest; a folder is watched until it is gone."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from wavemel.errors import ConfigError
+from wavemel.library import watching
 from wavemel.library.find import Found
 from wavemel.library.watching import Settling, Watched
 
@@ -69,6 +72,46 @@ def test_what_to_do_where_the_system_watches_no_more(
     _changes(monkeypatch, OSError("OS file watch limit reached"))
     with pytest.raises(ConfigError, match=r"limit reached.*--polling"):
         next(iter(Watched(tmp_path, 0.1)))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of any bytes")
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"d\xe9/in.wav"])
+def test_names_that_are_no_utf8_are_looked_for(
+    name: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """watchfiles ends at the first of them."""
+    pytest.importorskip("watchfiles")
+    monkeypatch.setattr(watching, "_LOOK", 0.0)
+    said: list[str] = []
+    watched = iter(Watched(tmp_path, 0.0, say=said.append))
+    (tmp_path / "first.wav").touch()
+    assert next(watched) == [Found(str(tmp_path / "first.wav"))]
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    while Found(str(path)) not in next(watched):
+        pass
+    (tmp_path / "late.wav").touch()
+    assert next(watched) == [Found(str(tmp_path / "late.wav"))]
+    assert [("Unable to decode path" in one, "as with --polling" in one) for one in said] == [
+        (True, True)
+    ]
+
+
+def test_polling_sees_what_comes_and_what_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)  # it looks by itself
+    monkeypatch.setattr(watching, "_LOOK", 0.0)
+    song = tmp_path / os.fsdecode(b"caf\xe9.wav")
+    song.touch()
+    watched = iter(Watched(tmp_path, 0.0, polling=True))
+    assert next(watched) == [Found(str(song))]
+    (tmp_path / "album").mkdir()
+    (tmp_path / "album" / "b.wav").touch()
+    assert next(watched) == [Found(str(tmp_path / "album" / "b.wav"))]
+    song.write_bytes(b"more")
+    assert next(watched) == [Found(str(song))]
 
 
 def test_what_cannot_be_looked_into_is_told_once(

@@ -114,7 +114,7 @@ def watch(
     folder = Path(os.path.abspath(folder))  # as changes are reported
     if not 0 <= settle <= _LONGEST_SETTLE:
         raise ConfigError(f"--settle is from 0 to {_LONGEST_SETTLE:g} seconds, not {settle:g}")
-    watched = Watched(folder, settle, once=once, polling=polling)
+    watched = Watched(folder, settle, once=once, polling=polling, say=_say)
     shown = _shown_as(form)
     out = regular(out or _default_out(folder))
     output = _kept_as(out)
@@ -128,7 +128,7 @@ def watch(
     library = Library(job, bundle.description, workers)
     file = OutFile(out, output, layout)
     store = Store(store_path(out), shared_settings(bundle, job))
-    print(f"watching {folder}; results go to {out}", file=sys.stderr, flush=True)
+    _say(f"watching {folder}; results go to {out}")
     with ExitStack() as opened:
         opened.callback(store.close)
         file.begin(store)
@@ -141,7 +141,7 @@ def watch(
                 keeper(found)
         file.end(store)
     if watched.lost:
-        print(f"{folder} is gone: the watch has ended", file=sys.stderr)
+        _say(f"{folder} is gone: the watch has ended")
     raise typer.Exit(1 if watched.lost or (once and keeper.failed) else 0)
 
 
@@ -223,7 +223,7 @@ class _Keeper:
             self.failed += outcome.status == "failed"
             said = "; ".join(outcome.genres) or outcome.message
             status = "left alone" if outcome.status == "kept" else outcome.status
-            print(f"{status} {one_line(outcome.path)}: {said}", file=sys.stderr, flush=True)
+            _say(f"{status} {one_line(outcome.path)}: {said}")
 
 
 def _not_moved(found: list[Found], store: Store, file: OutFile) -> list[Found]:
@@ -270,6 +270,10 @@ def _follower(rules: Rules, store: Store, out: Path) -> Follower:
     return Follower(rules, store, out.with_name(f"{out.name}.tagged"), new_journal())
 
 
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
 def _default_out(folder: Path) -> Path:
     import hashlib
 
@@ -293,7 +297,7 @@ def _ending_on_sigterm() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        _say("stopped")
     finally:
         signal.signal(signal.SIGTERM, before)
 

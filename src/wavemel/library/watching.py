@@ -11,8 +11,12 @@ from wavemel.audio.locate import fingerprint
 from wavemel.errors import AudioError, ConfigError, MissingExtraError
 from wavemel.library.find import Found, find, is_audio
 
-#: Milliseconds between looks at files that settle.
-_TICK = 500
+#: Seconds between looks at files that settle.
+_TICK = 0.5
+#: Seconds between looks at the whole folder, where the system does not tell of changes.
+_LOOK = 2.0
+#: Of all time, so much may go into these looks: large folders are looked at less often.
+_SHARE = 0.1
 
 
 class Settling:
@@ -68,32 +72,40 @@ class Watched:
     settle : seconds for which a complete file has not changed.
     once : end when all files that are there have been yielded.
     polling : look again and again instead of asking the system, as network folders need.
+    say : told, in a sentence, that it has to look again and again from now on.
 
     Raises
     ------
     MissingExtraError
-        watchfiles is not installed.
+        watchfiles is not installed, and it is not to poll.
     ConfigError
         While it yields: the system cannot watch the folder.
     """
 
     def __init__(
-        self, folder: Path, settle: float, *, once: bool = False, polling: bool = False
+        self,
+        folder: Path,
+        settle: float,
+        *,
+        once: bool = False,
+        polling: bool = False,
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        try:
-            import watchfiles  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError("watch", "watching a folder") from error
+        if not polling:
+            try:
+                import watchfiles  # noqa: F401
+            except ImportError as error:
+                raise MissingExtraError("watch", "watching a folder") from error
         #: Whether it ended because the folder is no longer where it was.
         self.lost = False
-        self._folder, self._once, self._polling = folder, once, polling
+        self._folder, self._once, self._polling, self._say = folder, once, polling, say
         self._identity = _identity(folder)
         self._settling = Settling(settle)
         self._refused: dict[str, Found] = {}
         self._told: set[str] = set()
 
     def __iter__(self) -> Iterator[list[Found]]:
-        self._take([os.fspath(self._folder)])
+        self._take(find([os.fspath(self._folder)]))
         changes = self._changes()
         while True:
             # What stands in a folder that is gone has not failed: it is gone too.
@@ -108,32 +120,60 @@ class Watched:
             changed = next(changes, None)
             if changed is None:
                 return
-            # A folder that was moved here is one change, and so is a file within it.
             self._take(changed)
 
-    def _changes(self) -> Iterator[list[str]]:
-        """Yield, at least once a tick, the paths that have appeared or changed."""
+    def _changes(self) -> Iterator[list[Found]]:
+        """Yield, at least once a tick, what has appeared or changed."""
+        if not self._polling:
+            try:
+                yield from self._told_by_the_system()
+                return
+            except OSError as error:  # what the system can watch is limited
+                raise ConfigError(
+                    f"{self._folder} cannot be watched ({error}): --polling looks again and again "
+                    "instead"
+                ) from error
+            except (RuntimeError, UnicodeEncodeError) as error:
+                # watchfiles ends at every name that is no UTF-8, and would do so again.
+                self._say(
+                    f"what the system says of {self._folder} cannot be read ({error}): from now on "
+                    "it is looked at again and again, as with --polling"
+                )
+        yield from self._seen_by_looking()
+
+    def _told_by_the_system(self) -> Iterator[list[Found]]:
         import watchfiles
 
-        try:
-            for changes in watchfiles.watch(
-                self._folder,
-                debounce=_TICK,
-                step=50,
-                rust_timeout=_TICK,
-                yield_on_timeout=True,
-                watch_filter=None,
-                force_polling=self._polling or None,
-                ignore_permission_denied=True,
-            ):
-                yield sorted({p for kind, p in changes if kind != watchfiles.Change.deleted})
-        except OSError as error:  # what the system can watch is limited
-            raise ConfigError(
-                f"{self._folder} cannot be watched ({error}): --polling looks again and again instead"
-            ) from error
+        tick = round(_TICK * 1000)
+        for changes in watchfiles.watch(
+            self._folder,
+            debounce=tick,
+            step=50,
+            rust_timeout=tick,
+            yield_on_timeout=True,
+            watch_filter=None,
+            ignore_permission_denied=True,
+        ):
+            # A folder that was moved here is one change, and so is a file within it.
+            yield list(
+                find(sorted({p for kind, p in changes if kind != watchfiles.Change.deleted}))
+            )
 
-    def _take(self, paths: list[str]) -> None:
-        for found in find(paths):
+    def _seen_by_looking(self) -> Iterator[list[Found]]:
+        before: dict[Found, tuple[int, int]] = {}
+        while True:
+            start = time.monotonic()
+            now = {found: _fingerprint(found.path) for found in find([os.fspath(self._folder)])}
+            news = [found for found, seen in now.items() if before.get(found) != seen]
+            before = now
+            end = time.monotonic()
+            yield news
+            while time.monotonic() < max(start + _LOOK, end + (end - start) / _SHARE):
+                time.sleep(_TICK)
+                yield []
+
+    def _take(self, changed: Iterable[Found]) -> None:
+        for found in changed:
             if found.reason is None:
                 if is_audio(found.path):
                     self._settling.touch([found.path])
@@ -155,3 +195,10 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return info.st_dev, info.st_ino
+
+
+def _fingerprint(path: str) -> tuple[int, int]:
+    try:
+        return fingerprint(path)
+    except AudioError:
+        return (-1, -1)
