@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +201,34 @@ def test_parquet_loads_in_one_line(run: Run, tmp_path: Path) -> None:
         f"select path from '{tmp_path / 'genres.parquet'}' where error is not null"
     ).fetchall()
     assert len(failed) == frame["error"].notna().sum() == 6
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_done(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav", 0, 1.2)
+    (tmp_path / "without" / "pyarrow").mkdir(parents=True)
+    (tmp_path / "without" / "pyarrow" / "__init__.py").write_text("raise ImportError")
+    path = os.pathsep.join([str(tmp_path / "without"), os.environ.get("PYTHONPATH", "")])
+    for words in (("--out", "g.parquet"), ("--format", "parquet")):
+        ran = run("classify", "a.wav", *words, PYTHONPATH=path)
+        assert (ran.code, ran.out) == (2, b"")
+        assert ran.err.endswith("pip install 'wavemel[parquet]'\n")
+    assert list(tmp_path.glob("g.parquet*")) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals")
+def test_parquet_is_not_shown_on_a_terminal(environment: dict[str, str], tmp_path: Path) -> None:
+    import pty
+
+    write_tone(tmp_path / "a.wav", 0, 1.2)
+    ours, terminal = pty.openpty()
+    command = [sys.executable, "-m", "wavemel", "classify", "a.wav", "--format", "parquet"]
+    ran = subprocess.run(
+        command, stdout=terminal, stderr=subprocess.PIPE, env=environment, cwd=tmp_path, check=False
+    )
+    os.close(terminal)
+    os.close(ours)
+    assert ran.returncode == 2
+    assert ran.stderr.startswith(b"wavemel: Parquet is no text: give --out FILE, or redirect")
 
 
 def test_a_results_file_that_is_not_ours_is_kept(run: Run, tmp_path: Path) -> None:

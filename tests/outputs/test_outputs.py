@@ -176,6 +176,11 @@ def test_parquet_without_its_library_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingExtraError, match=r"wavemel\[parquet\]"):
         written("parquet")
+    with pytest.raises(MissingExtraError, match=r"wavemel\[parquet\]"):
+        OUTPUTS["parquet"].check()
+    for name, output in OUTPUTS.items():
+        if name != "parquet":
+            output.check(terminal=True)
 
 
 def test_the_ending_means_the_format() -> None:

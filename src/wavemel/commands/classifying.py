@@ -65,6 +65,8 @@ def _run(request: Request) -> int:
 
     how = reading(request.whole, request.seconds, request.tolerance)
     output = output_for(request.out, request.form)
+    if request.out is None:
+        output.check(terminal=sys.stdout.isatty())
     bundle = find_model(request.model)
     layout = Layout(bundle.description.classes, request.top, request.timeline)
     job = job_for(bundle, how, request.min_confidence, request.timeline)

@@ -52,9 +52,12 @@ class OutFile:
     ------
     ConfigError
         There is such a file already, of other origin, or no folder for it.
+    MissingExtraError
+        The format needs a library that is not installed.
     """
 
     def __init__(self, path: Path, output: Output, layout: Layout) -> None:
+        output.check()
         if not path.parent.is_dir():
             raise ConfigError(f"--out {path}: there is no folder {path.parent}")
         if path.is_dir():

@@ -53,15 +53,34 @@ class Output(Protocol):
         """Whether a file can be opened again and continued after its last row."""
         ...
 
+    def check(self, *, terminal: bool = False) -> None:
+        """Do nothing where rows can be written, to a file or a ``terminal``: asked before any is made.
+
+        Raises
+        ------
+        MissingExtraError
+            The format needs a library that is not installed.
+        ConfigError
+            It is no text, which alone a terminal shows.
+        """
+        ...
+
     def open(self, file: BinaryIO, layout: Layout) -> Writer:
         """Return a writer; for an appendable format, ``file`` may hold rows already.
 
         Raises
         ------
         MissingExtraError
-            The format needs a library that is not installed.
+            as `check`.
         """
         ...
+
+
+class TextOutput:
+    """What the formats have in common that are text, and need no library."""
+
+    def check(self, *, terminal: bool = False) -> None:
+        """Nothing can be in the way."""
 
 
 OUTPUTS: Registry[Output] = Registry("output format", __name__)

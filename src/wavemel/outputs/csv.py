@@ -12,7 +12,7 @@ import io
 import json
 from typing import BinaryIO
 
-from wavemel.outputs import OUTPUTS, Layout
+from wavemel.outputs import OUTPUTS, Layout, TextOutput
 from wavemel.outputs.rows import Row, shortened
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -81,7 +81,7 @@ class CsvWriter:
         self._file.write(text.getvalue().encode("utf-8"))
 
 
-class CsvOutput:
+class CsvOutput(TextOutput):
     """See the module."""
 
     suffixes = (".csv",)

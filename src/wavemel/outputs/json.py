@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import BinaryIO
 
-from wavemel.outputs import OUTPUTS, Layout
+from wavemel.outputs import OUTPUTS, Layout, TextOutput
 from wavemel.outputs.rows import Row, shortened
 
 
@@ -28,7 +28,7 @@ class JsonWriter:
         self._file.write(b"[]\n" if self._separator == "[\n" else b"\n]\n")
 
 
-class JsonOutput:
+class JsonOutput(TextOutput):
     """See the module."""
 
     suffixes = (".json",)

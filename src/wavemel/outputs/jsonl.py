@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import BinaryIO
 
-from wavemel.outputs import OUTPUTS, Layout
+from wavemel.outputs import OUTPUTS, Layout, TextOutput
 from wavemel.outputs.rows import Row, shortened
 
 
@@ -24,7 +24,7 @@ class JsonLinesWriter:
         """Nothing belongs at the end."""
 
 
-class JsonLinesOutput:
+class JsonLinesOutput(TextOutput):
     """See the module."""
 
     suffixes = (".jsonl", ".ndjson")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, BinaryIO
 
-from wavemel.errors import MissingExtraError
+from wavemel.errors import ConfigError, MissingExtraError
 from wavemel.outputs import OUTPUTS, Layout
 from wavemel.outputs.rows import Row, shortened
 
@@ -16,11 +16,7 @@ class ParquetWriter:
     """Writes row groups as they fill; the file is complete when it is closed."""
 
     def __init__(self, file: BinaryIO, layout: Layout) -> None:
-        try:
-            import pyarrow
-            from pyarrow import parquet
-        except ImportError as error:
-            raise MissingExtraError("parquet", "writing Parquet") from error
+        pyarrow, parquet = _library()
         self._arrow, self._layout = pyarrow, layout
         self._schema = _schema(pyarrow, layout.timeline)
         self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
@@ -54,9 +50,26 @@ class ParquetOutput:
     suffixes = (".parquet",)
     appendable = False
 
+    def check(self, *, terminal: bool = False) -> None:
+        """Raise where pyarrow is missing, or the bytes would go to a terminal."""
+        if terminal:
+            raise ConfigError(
+                "Parquet is no text: give --out FILE, or redirect standard output, as in > FILE"
+            )
+        _library()
+
     def open(self, file: BinaryIO, layout: Layout) -> ParquetWriter:
         """Return a writer."""
         return ParquetWriter(file, layout)
+
+
+def _library() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise MissingExtraError("parquet", "writing Parquet") from error
+    return pyarrow, parquet
 
 
 def _schema(pa: Any, timeline: bool) -> Any:

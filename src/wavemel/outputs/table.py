@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
-from wavemel.outputs import OUTPUTS, Layout
+from wavemel.outputs import OUTPUTS, Layout, TextOutput
 from wavemel.outputs.rows import Row, one_line, path_of, shortened
 
 #: Genres a line, unless told otherwise.
@@ -50,7 +50,7 @@ class TableWriter:
         self._file.write((text.rstrip() + "\n").encode("utf-8", "backslashreplace"))
 
 
-class TableOutput:
+class TableOutput(TextOutput):
     """See the module."""
 
     suffixes = (".txt",)
