@@ -203,6 +203,13 @@ def test_parquet_loads_in_one_line(run: Run, tmp_path: Path) -> None:
     assert len(failed) == frame["error"].notna().sum() == 6
 
 
+def test_a_dash_is_standard_output(run: Run, tmp_path: Path) -> None:
+    write_tone(tmp_path / "a.wav", 0, 1.2)
+    (row,) = run("classify", "a.wav", "--out", "-", "--format", "jsonl").rows()
+    assert row["path"] == "a.wav"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.wav"]
+
+
 def test_what_cannot_be_written_is_told_before_anything_is_done(run: Run, tmp_path: Path) -> None:
     write_tone(tmp_path / "a.wav", 0, 1.2)
     (tmp_path / "without" / "pyarrow").mkdir(parents=True)

@@ -77,7 +77,7 @@ def classify(
             "-o",
             metavar="FILE",
             help="Keep results in FILE. Run again, it goes on where it stopped (even after a "
-            "crash) and does changed files again; FILE.state is its memory.",
+            "crash) and does changed files again; FILE.state is its memory. - is standard output.",
         ),
     ] = None,
     workers: Workers = None,

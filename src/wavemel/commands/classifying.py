@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -49,6 +49,8 @@ def run(request: Request) -> int:
     Stopped
         By Ctrl-C, or SIGTERM.
     """
+    if request.out == Path("-"):
+        request = replace(request, out=None)  # as other programs call standard output
     try:
         return _run(request)
     except (KeyboardInterrupt, Terminated) as end:

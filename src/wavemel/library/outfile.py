@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -62,6 +63,11 @@ class OutFile:
             raise ConfigError(f"--out {path}: there is no folder {path.parent}")
         if path.is_dir():
             raise ConfigError(f"--out {path} is a folder: give the name of a file")
+        if _too_long(path):
+            raise ConfigError(
+                f"--out {path}: its name is too long, for beside it lies one ending in .state: "
+                "give a shorter one"
+            )
         if path.exists() and path.stat().st_size and not store_path(path).exists():
             raise ConfigError(
                 f"--out {path} exists, and no {store_path(path).name} beside it to continue: "
@@ -137,6 +143,16 @@ class OutFile:
                 rest = entry.name.removeprefix(self._prefix)
                 if rest != entry.name and len(rest) == _RANDOM and "." not in rest:
                     os.unlink(entry.path)
+
+
+def _too_long(path: Path) -> bool:
+    """Return whether the folder takes no names as long as those of the files beside."""
+    beside = store_path(path)
+    try:
+        os.lstat(beside.with_name(f"{beside.name}-wal"))
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def _umask() -> int:
