@@ -145,6 +145,14 @@ def test_another_format_or_layout_writes_the_file_anew(
     assert sorted(out.read_bytes().splitlines()) == sorted(fresh.read_bytes().splitlines())
 
 
+def test_few_files_leave_nothing_of_the_store_open(
+    library: Library, music: Path, tmp_path: Path
+) -> None:
+    resume(library, music / "0.wav", tmp_path / "out.jsonl")
+    beside = sorted(p.name for p in tmp_path.iterdir() if p.is_file())
+    assert beside == ["out.jsonl", "out.jsonl.state"]  # SQLite's log goes with the last that closes
+
+
 def test_interrupted_runs_keep_what_was_done(
     library: Library, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -88,7 +88,7 @@ class Library:
         try:
             while todo:
                 busy = []
-                for answer in self._map(job, todo):
+                for answer in self._map(job, todo, store):
                     if isinstance(answer, Done):
                         out.add(store, answer)
                         yield answer
@@ -102,10 +102,13 @@ class Library:
         finally:
             out.end(store)
 
-    def _map(self, job: Job, paths: list[str]) -> Iterator[Done | tuple[str, Taken]]:
+    def _map(
+        self, job: Job, paths: list[str], store: Store | None = None
+    ) -> Iterator[Done | tuple[str, Taken]]:
         if len(paths) <= _FEW:
             for path in paths:
-                yield _answer(path, work(job, path))
+                # Here it is open already: a second time, nobody would close it.
+                yield _answer(path, work(job, path, store))
             return
         # Not before it is needed: a single file is to be answered at once.
         from wavemel.workers import Crashed, map_files

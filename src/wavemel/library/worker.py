@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wavemel.audio.locate import content_hash
 from wavemel.errors import AudioError
@@ -13,6 +14,9 @@ from wavemel.inference.reading import Reading
 from wavemel.library.done import Done, Taken
 from wavemel.outputs.rows import Row, error_row, result_row
 from wavemel.runtime import keep_freed_memory
+
+if TYPE_CHECKING:
+    from wavemel.library.store import Store
 
 #: How often a file is read that changes meanwhile.
 _TRIES = 2
@@ -43,26 +47,21 @@ class Worker:
         self._job = job
         self._label = classifier.description.label
         self._classify = classifier.files(job.reading, job.min_confidence)
-        self._store = None
-        if job.store is not None:
-            from wavemel.library.store import Store
 
-            self._store = Store(job.store[0], owner=job.store[1])
-
-    def __call__(self, path: str) -> Done | Taken:
+    def __call__(self, path: str, store: Store | None = None) -> Done | Taken:
         """Classify one file; what is wrong with it becomes its row.
 
         Where there is a store, a file that is not to be done gives what the store says of it.
         """
-        if self._store is None:
+        if store is None:
             return Done(path, self._row(path))
         for _ in range(_TRIES):
-            taken = self._store.take(path)
+            taken = store.take(path)
             if taken is not Taken.YOURS:
                 return taken
             row, content = self._row(path), _hash(path)
             # Else the hash may be of other bytes than the answer, which would then stand for them.
-            if self._store.unchanged(path):
+            if store.unchanged(path):
                 return Done(path, row, content)
         changing = "changes while it is read: run again when it is complete"
         return Done(path, error_row(path, "changing", changing, self._label))
@@ -76,14 +75,28 @@ class Worker:
             return error_row(path, "memory", "needs more memory than there is", self._label)
 
 
-def work(job: Job, path: str) -> Done | Taken:
-    """Do a job on one file; the process keeps the model for the next."""
-    return _worker(job)(path)
+def work(job: Job, path: str, store: Store | None = None) -> Done | Taken:
+    """Do a job on one file; the process keeps the model for the next.
+
+    Parameters
+    ----------
+    store : the job's, where this process has it open; else it is opened, and kept for the next.
+    """
+    if store is None and job.store is not None:
+        store = _store(*job.store)
+    return _worker(job)(path, store)
 
 
 @functools.lru_cache(maxsize=1)
 def _worker(job: Job) -> Worker:
     return Worker(job)
+
+
+@functools.lru_cache(maxsize=1)
+def _store(path: Path, owner: str) -> Store:
+    from wavemel.library.store import Store
+
+    return Store(path, owner=owner)
 
 
 def _hash(path: str) -> str | None:
