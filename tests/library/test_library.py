@@ -101,6 +101,21 @@ def test_a_file_that_changes_while_it_is_classified(
     assert sorted(out.open()) == sorted(fresh.open())
 
 
+def test_renamed_files_take_their_results_along(
+    library: Library, music: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.jsonl"
+    resume(library, music, out)
+    (music / "album").mkdir()
+    (music / "3.wav").rename(music / "album" / "new.wav")
+    (music / "4.wav").rename(music / "gone.txt")
+    write_tone(music / "4.wav", 11, 1.5)
+    again = resume(library, music, out)
+    assert again["done"] == ["4.wav"]
+    assert "new.wav" in again["skipped"]
+    assert paths_in(out) == sorted([*(set(NAMES) - {"3.wav"}), "new.wav"])
+
+
 @pytest.mark.parametrize("form", ["json", "csv", "parquet", "table"])
 def test_every_format_is_resumed(
     library: Library, music: Path, tmp_path: Path, form: str, monkeypatch: pytest.MonkeyPatch

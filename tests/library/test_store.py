@@ -6,13 +6,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 from tones import write_tone
 
 from wavemel.audio.locate import content_hash
-from wavemel.errors import ModelError
+from wavemel.errors import AudioError, ModelError
 from wavemel.library import store as module
 from wavemel.library.done import Done, Taken
 from wavemel.library.store import Store
@@ -161,17 +162,43 @@ def test_a_renamed_file_takes_its_result_along(path: Path, song: str, tmp_path: 
     finish(store, song)
     copy = tmp_path / "copy.wav"
     copy.write_bytes(Path(song).read_bytes())
-    with store.transaction():
-        assert store.moved_here(str(copy)) is None  # the first is still there: a copy
+    assert store.moved_here(str(copy)) is None  # the first is still there: a copy
     copy.unlink()
     new = os.path.join(tmp_path, os.fsdecode(b"caf\xe9.wav"))
     os.rename(song, new)
-    with store.transaction():
-        row = store.moved_here(new)
+    row = store.moved_here(new)
     assert row is not None
     assert row["path"].endswith("caf\\xe9.wav")
     assert store.settled(new) is Taken.DONE
     assert [r["path_base64"] for r in store.rows()] == [row["path_base64"]]
+
+
+def test_a_renamed_file_that_cannot_be_read_is_not_known(
+    path: Path, song: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str) -> str:
+        raise AudioError(name, "permission", "cannot be read")
+
+    store = Store(path, ABOUT)
+    store.take(song)
+    finish(store, song)
+    os.rename(song, tmp_path / "new.wav")
+    monkeypatch.setattr(module, "content_hash", refuse)
+    assert store.moved_here(str(tmp_path / "new.wav")) is None
+
+
+def test_members_of_archives_are_not_taken_for_renamed(path: Path, tmp_path: Path) -> None:
+    song = write_tone(tmp_path / "song.wav", 0, 0.1)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(song, "song.wav")
+    member = f"{tmp_path / 'a.zip'}!/song.wav"
+    store = Store(path, ABOUT)
+    store.take(member)
+    with store.transaction():
+        store.finish(Done(member, done(str(song)).row, content_hash(member)))
+    assert store.moved_here(str(song)) is None
+    (tmp_path / "a.zip").unlink()
+    assert store.moved_here(str(song)) is not None
 
 
 def test_accepted_changes_are_not_done_again(path: Path, song: str) -> None:

@@ -204,10 +204,12 @@ class _Keeper:
 
     def __call__(self, found: list[Found]) -> None:
         """Do with files what is still to be done."""
-        new = _not_moved(found, self._store, self._file)
         if self._follower is not None:
-            self._tell(self._follower.catch_up(f.path for f in found if f.reason is None))
-        for done in self._library.resume(new, self._store, self._file, self._skipped):
+            paths = [f.path for f in found if f.reason is None]
+            for path in paths:
+                self._store.moved_here(path)  # It is to be known by its new name.
+            self._tell(self._follower.catch_up(paths))
+        for done in self._library.resume(found, self._store, self._file, self._skipped):
             self.failed += done.row["error"] is not None
             self._show(done.row)
             if self._follower is not None:
@@ -224,24 +226,6 @@ class _Keeper:
             said = "; ".join(outcome.genres) or outcome.message
             status = "left alone" if outcome.status == "kept" else outcome.status
             _say(f"{status} {one_line(outcome.path)}: {said}")
-
-
-def _not_moved(found: list[Found], store: Store, file: OutFile) -> list[Found]:
-    """Give renamed files their results under the new name; return the others."""
-    left = []
-    moved = False
-    for one in found:
-        row = None
-        if one.reason is None:
-            with store.transaction():
-                row = store.moved_here(one.path)
-        if row is None:
-            left.append(one)
-        else:
-            moved = True
-    if moved:
-        file.end(store)
-    return left
 
 
 def _rules(tag: bool, confidence: float | None, mapping: Path | None) -> Rules | None:

@@ -63,7 +63,8 @@ class Library:
     ) -> Iterator[Done]:
         """Yield what becomes of each file that the store does not know yet, once it is kept.
 
-        It ends when all are done, those included that other processes have taken.
+        A renamed file is known: its result goes with it. It ends when all are done, those
+        included that other processes have taken.
 
         Parameters
         ----------
@@ -80,6 +81,8 @@ class Library:
         for found in files:
             if found.reason is None:
                 settled = store.settled(found.path)
+                if settled is None and store.moved_here(found.path) is not None:
+                    settled = Taken.DONE
                 if settled is None:
                     todo.append(found.path)
                 else:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from wavemel.audio.locate import content_hash, fingerprint
+from wavemel.audio.locate import content_hash, fingerprint, split
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
@@ -33,6 +33,7 @@ create table if not exists files (
   number integer unique,     -- order in which results came
   owner text, until real     -- who is at it, and for how long that is believed
 ) without rowid;
+create index if not exists by_size on files (size);
 """
 _FORMAT = "1"
 #: Notes that may differ from run to run.
@@ -48,6 +49,8 @@ _TROUBLE = {
 }
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
 _OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop", "changing")
+#: Results that a renamed file takes along.
+_MOVABLE = "row is not null and failed = 0 and owner is null"
 
 
 class Store:
@@ -211,32 +214,38 @@ class Store:
 
         Such a file has the bytes of one that was done and is no longer where it was.
         """
-        if self._known(key_of(path)) is not None:
+        key = key_of(path)
+        if self._known(key) is not None:
             return None
         try:
             size, changed = fingerprint(path)
+            found = self._run(
+                f"select key, content from files where size = ? and {_MOVABLE}", (size,)
+            )
+            gone = [(old, content) for old, content in found.fetchall() if not _there(old)]
+            # Not within a transaction: hashing takes time.
+            content = content_hash(path) if gone else None
         except AudioError:
-            return None
-        found = self._run(
-            "select key, content, row from files where size = ? and failed = 0 and owner is null",
-            (size,),
-        ).fetchall()
-        gone = [item for item in found if not os.path.lexists(item[0])]
-        if not gone:
-            return None
-        content = content_hash(path)
-        for key, known, text in gone:
+            return None  # its own row will say what is wrong with it
+        for old, known in gone:
             if known == content:
-                row = {**json.loads(text), **named(path)}
-                if "path_base64" not in named(path):
-                    row.pop("path_base64", None)
-                self._run(
-                    "update files set key = ?, changed = ?, row = ? where key = ?",
-                    (key_of(path), changed, json.dumps(row, ensure_ascii=False), key),
-                )
-                self.set_note("stale", "yes")
-                return row
+                with self.transaction():
+                    return self._rename(old, path, changed)
         return None
+
+    def _rename(self, old: bytes, path: str, changed: int) -> Row | None:
+        found = self._run(f"select row from files where key = ? and {_MOVABLE}", (old,)).fetchone()
+        if found is None or self._known(key_of(path)) is not None:
+            return None  # another process has been faster
+        row = json.loads(found[0])
+        row.pop("path_base64", None)
+        row.update(named(path))
+        self._run(
+            "update files set key = ?, changed = ?, row = ? where key = ?",
+            (key_of(path), changed, json.dumps(row, ensure_ascii=False), old),
+        )
+        self.set_note("stale", "yes")
+        return dict(row)
 
     def retire(self) -> None:
         """Drop the failures of folders that could not be looked into, and now can."""
@@ -372,6 +381,21 @@ def _fingerprint(path: str) -> tuple[int, int]:
         return fingerprint(path)
     except AudioError:
         return (-1, -1)
+
+
+def _there(key: bytes) -> bool:
+    """Return whether a file is where it was, or cannot be looked for: on a disk that fails."""
+    path = os.fsdecode(key)
+    try:
+        os.stat(split(path)[0])
+        fingerprint(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    except AudioError as error:  # of a member of an archive
+        return error.reason != "missing"
+    return True
 
 
 def _same_content(path: str, content: str | None) -> bool:
