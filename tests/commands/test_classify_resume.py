@@ -156,6 +156,29 @@ def test_paths_are_counted_from_one_folder(run: Run, tmp_path: Path) -> None:
     assert os.getcwd() == chdir
 
 
+def test_results_of_files_that_are_gone_are_dropped_when_asked(run: Run, tmp_path: Path) -> None:
+    for name in ("music/a.wav", "music/b.wav", "music/album/c.wav", "other/d.wav"):
+        write_tone(tmp_path / name, len(name) + ord(name[-5]), 1.2)
+    (tmp_path / "music" / "bad.mp3").touch()
+    words = ("classify", "music", "other", "--out", "out.csv")
+    assert "gone" not in run(*words).err
+    (tmp_path / "music" / "a.wav").rename(tmp_path / "music" / "new.wav")
+    for name in ("music/b.wav", "music/album/c.wav", "music/bad.mp3", "other/d.wav"):
+        (tmp_path / name).unlink()
+    again = ("classify", "music", "--out", "out.csv")  # of the other folder nothing is said
+    ran = run(*again)
+    assert (ran.code, "3 results are of files that are gone: --prune drops them" in ran.err) == (0, True)  # fmt: skip
+    assert len(read_results(tmp_path / "out.csv")) == 5
+    ran = run(*again, "--prune")
+    assert (ran.code, "3 results are of files that are gone: dropped" in ran.err) == (0, True)
+    left = {v.path for v in read_results(tmp_path / "out.csv")}
+    assert left == {str(tmp_path / name) for name in ("other/d.wav", "music/new.wav")}
+    assert "gone" not in run(*again).err
+    for wrong in (("music",), ("music/new.wav", "--out", "out.csv")):
+        ran = run("classify", *wrong, "--prune")
+        assert (ran.code, "--prune drops results in --out" in ran.err) == (2, True)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
 def test_links_are_followed_and_pipes_refused(run: Run, tmp_path: Path) -> None:
     write_tone(tmp_path / "x.wav", 0, 1.2)

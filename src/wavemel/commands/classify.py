@@ -80,6 +80,13 @@ def classify(
             "crash) and does changed files again; FILE.state is its memory. - is standard output.",
         ),
     ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune",
+            help="With --out: drop results of files that are gone from the folders given.",
+        ),
+    ] = False,
     workers: Workers = None,
     seconds: Seconds = None,
     whole: Whole = False,
@@ -112,6 +119,7 @@ def classify(
         timeline=timeline,
         form=form,
         out=out,
+        prune=prune,
         workers=workers,
         seconds=seconds,
         whole=whole,

@@ -32,6 +32,7 @@ class Request:
     timeline: bool = False
     form: str | None = None
     out: Path | None = None
+    prune: bool = False
     workers: int | None = None
     seconds: float | None = None
     whole: bool = False
@@ -80,10 +81,15 @@ def _run(request: Request) -> int:
         return _standard_input(bundle, job, output, layout)
     if "-" in request.paths:
         raise ConfigError("- (audio on standard input) stands alone; a file of that name is ./-")
-    files = _files(request.paths)
+    paths = request.paths or _listed()
+    folders = [path for path in paths if os.path.isdir(path)]
+    if request.prune and (request.out is None or not folders):
+        raise ConfigError("--prune drops results in --out of files of a folder: give both")
+    files = _files(paths)
     if request.out is None:
         return _show(files, bundle, job, request.workers, output, layout)
-    return _keep(files, bundle, job, request.workers, output, layout, request.out)
+    keep = _Keep(request.out, output, layout, request.workers, folders, request.prune)
+    return keep(files, bundle, job)
 
 
 def reading(whole: bool, seconds: float | None, tolerance: float) -> Reading:
@@ -96,15 +102,20 @@ def reading(whole: bool, seconds: float | None, tolerance: float) -> Reading:
         raise ConfigError(str(error)) from error
 
 
-def _files(paths: tuple[str, ...]) -> list[Found]:
-    from wavemel.library.find import find, read_list
+def _listed() -> tuple[str, ...]:
+    from wavemel.library.find import read_list
 
+    if sys.stdin.isatty():
+        raise ConfigError("give files or folders, or a list of them on standard input")
+    paths = tuple(read_list(sys.stdin.buffer.read()))
     if not paths:
-        if sys.stdin.isatty():
-            raise ConfigError("give files or folders, or a list of them on standard input")
-        paths = tuple(read_list(sys.stdin.buffer.read()))
-        if not paths:
-            raise DataError("the list of paths on standard input is empty")
+        raise DataError("the list of paths on standard input is empty")
+    return paths
+
+
+def _files(paths: tuple[str, ...]) -> list[Found]:
+    from wavemel.library.find import find
+
     files = list(find(paths))
     if not files:
         raise DataError(f"no audio files in {', '.join(paths[:3])}")
@@ -137,44 +148,54 @@ def _show(
     return tally.end(len(files))
 
 
-def _keep(
-    files: list[Found],
-    bundle: Bundle,
-    job: Job,
-    workers: int | None,
-    output: Output,
-    layout: Layout,
-    out: Path,
-) -> int:
-    """Keep results in a file and its store; return the exit code."""
-    from wavemel.library.library import Library
-    from wavemel.library.outfile import OutFile, regular, store_path
-    from wavemel.library.store import Store
+@dataclass(frozen=True)
+class _Keep:
+    """Keeps results in a file and its store."""
 
-    out = regular(out)
-    file = OutFile(out, output, layout)
-    library = Library(job, bundle.description, workers)
-    tally = _Tally(job.reading)
-    store = Store(store_path(out), shared_settings(bundle, job))
-    try:
-        if any(not os.path.isabs(found.path) for found in files):
-            store.keep_folder(os.getcwd())
-        file.begin(store)
-        with _bar(len(files)) as bar:
+    out: Path
+    output: Output
+    layout: Layout
+    workers: int | None
+    folders: list[str]
+    prune: bool
 
-            def skipped(path: str, failed: bool) -> None:
-                tally.skip(failed)
-                bar.advance()
+    def __call__(self, files: list[Found], bundle: Bundle, job: Job) -> int:
+        """Classify what is still to be done; return the exit code."""
+        from wavemel.library.library import Library
+        from wavemel.library.outfile import OutFile, regular, store_path
+        from wavemel.library.store import Store
 
-            for done in library.resume(files, store, file, skipped):
-                tally.add(done)
-                bar.advance()
-        file.end(store)
-    finally:
-        store.close()
-    code = tally.end(len(files))
-    print(f"results: {out}", file=sys.stderr)
-    return code
+        out = regular(self.out)
+        file = OutFile(out, self.output, self.layout)
+        library = Library(job, bundle.description, self.workers)
+        tally = _Tally(job.reading)
+        store = Store(store_path(out), shared_settings(bundle, job))
+        try:
+            if any(not os.path.isabs(found.path) for found in files):
+                store.keep_folder(os.getcwd())
+            file.begin(store)
+            with _bar(len(files)) as bar:
+
+                def skipped(path: str, failed: bool) -> None:
+                    tally.skip(failed)
+                    bar.advance()
+
+                for done in library.resume(files, store, file, skipped):
+                    tally.add(done)
+                    bar.advance()
+            # What is kept of files that are gone is not dropped unasked: a disk may be away.
+            gone = store.missing(self.folders, besides=(found.path for found in files))
+            if gone and self.prune:
+                store.drop(gone)
+            file.end(store)
+        finally:
+            store.close()
+        code = tally.end(len(files))
+        if gone:
+            said = "dropped" if self.prune else "--prune drops them"
+            print(f"{len(gone)} results are of files that are gone: {said}", file=sys.stderr)
+        print(f"results: {out}", file=sys.stderr)
+        return code
 
 
 def job_for(

@@ -12,7 +12,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from wavemel.audio.locate import content_hash, fingerprint, split
@@ -246,6 +246,29 @@ class Store:
         )
         self.set_note("stale", "yes")
         return dict(row)
+
+    def missing(self, folders: Iterable[str], besides: Iterable[str] = ()) -> list[str]:
+        """Return the files below folders that have a result and are there no longer.
+
+        Parameters
+        ----------
+        besides : files that need not be looked for.
+        """
+        roots = tuple(os.path.join(key_of(folder), b"") for folder in folders)
+        known = set(map(key_of, besides))
+        found = self._run("select key from files where row is not null and owner is null")
+        return [
+            os.fsdecode(key)
+            for (key,) in found.fetchall()
+            if key.startswith(roots) and key not in known and not _there(key)
+        ]
+
+    def drop(self, paths: Iterable[str]) -> None:
+        """Forget results; the file of results follows when it is next brought to where the store is."""
+        with self.transaction():
+            for path in paths:
+                self._run("delete from files where key = ? and owner is null", (key_of(path),))
+            self.set_note("stale", "yes")
 
     def retire(self) -> None:
         """Drop the failures of folders that could not be looked into, and now can."""
