@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,18 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep every test's cache away from the user's."""
     monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def unprivileged() -> list[str]:
+    """Words before a command that has to mind access rights, also where root runs the tests."""
+    if sys.platform == "win32":
+        pytest.skip("access rights are those of POSIX")
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read and write everything, and there is no setpriv")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
 
 
 @pytest.fixture(scope="session")

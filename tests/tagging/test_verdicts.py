@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from wavemel.errors import DataError
+from wavemel.errors import DataError, ModelError
+from wavemel.library.outfile import store_path
+from wavemel.library.store import Store
 from wavemel.tagging.verdicts import Verdict, mean_verdict, read_results
 
 EXPECTED = [
@@ -170,6 +174,58 @@ def test_what_does_not_hold_is_named(name: str, text: str, said: str, tmp_path: 
     path.write_text(text)
     with pytest.raises(DataError, match=said):
         read_results(path)
+
+
+def kept_in(folder: Path) -> Path:
+    """Return results with a relative path, counted from a folder that their store names."""
+    results = folder / "r.jsonl"
+    results.write_text(json.dumps(RECORDS[0]) + "\n")
+    store = Store(store_path(results))
+    store.keep_folder("/music")
+    store.close()
+    return results
+
+
+def test_paths_are_counted_from_where_the_store_says(tmp_path: Path) -> None:
+    results = kept_in(tmp_path)
+    (tmp_path / "link.jsonl").symlink_to(results)
+    for each in (results, tmp_path / "link.jsonl"):
+        assert [verdict.path for verdict in read_results(each)] == ["/music/a.mp3"]
+    # To look into the store leaves nothing beside it.
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.jsonl", "r.jsonl", "r.jsonl.state"]
+
+
+def test_they_are_counted_so_too_in_a_folder_that_must_not_be_written_to(
+    tmp_path: Path, unprivileged: list[str]
+) -> None:
+    results = kept_in(tmp_path)
+    tmp_path.chmod(0o555)
+    code = f"from wavemel.tagging.verdicts import read_results; print(read_results({str(results)!r})[0].path)"
+    try:
+        ran = subprocess.run(
+            [*unprivileged, sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+    finally:
+        tmp_path.chmod(0o755)
+    assert ran.stdout == "/music/a.mp3\n"
+
+
+def test_a_store_that_is_being_written_is_read(tmp_path: Path) -> None:
+    results = kept_in(tmp_path)
+    store = Store(store_path(results))
+    with store.transaction():
+        store.set_note("folder", "/elsewhere")  # still in SQLite's log
+    assert [verdict.path for verdict in read_results(results)] == ["/elsewhere/a.mp3"]
+    store.close()
+
+
+def test_nothing_is_guessed_where_the_store_cannot_be_read(tmp_path: Path) -> None:
+    results = kept_in(tmp_path)
+    store_path(results).write_bytes(b"no database, and longer than the header of a page" * 100)
+    with pytest.raises(ModelError, match="from where the paths of its results are counted"):
+        read_results(results)
+    results.write_text(json.dumps({**RECORDS[0], "path": "/a.mp3"}))
+    assert [verdict.path for verdict in read_results(results)] == ["/a.mp3"]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

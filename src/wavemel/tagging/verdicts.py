@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wavemel.errors import DataError
-from wavemel.library.outfile import store_path
+from wavemel.library.outfile import regular, store_path
 from wavemel.library.store import folder_of
 from wavemel.registry import suggest
 
@@ -51,6 +51,8 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
     ------
     DataError
         The file is missing or not of this form; it says in which line.
+    ModelError
+        It holds relative paths, and from where they are counted cannot be read.
     """
     path = Path(path)
     if not path.is_file():
@@ -68,7 +70,8 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
     else:
         verdicts = [_verdict(record, f"{path}, {where}") for where, record in records]
     # Paths are as they were typed where the results were made, which may be elsewhere.
-    folder = folder_of(store_path(path))
+    relative = any(not os.path.isabs(verdict.path) for verdict in verdicts)
+    folder = folder_of(store_path(regular(path))) if relative else None
     if folder is not None and folder != os.getcwd():
         verdicts = [replace(v, path=os.path.join(folder, v.path)) for v in verdicts]
     return list({verdict.path: verdict for verdict in verdicts}.values())
