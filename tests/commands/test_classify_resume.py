@@ -179,6 +179,26 @@ def test_results_of_files_that_are_gone_are_dropped_when_asked(run: Run, tmp_pat
         assert (ran.code, "--prune drops results in --out" in ran.err) == (2, True)
 
 
+def test_tagged_files_are_not_classified_again(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("mutagen")
+    from wavemel.tagging.files import read_genres, write_genres
+
+    songs = [write_tone(tmp_path / "music" / f"{i}.flac", i, 1.2) for i in range(3)]
+    classify = ("classify", "music", "--out", "out.jsonl")
+    assert run(*classify).code == 0
+    write_genres(songs[2], ["By hand"])  # no longer the bytes that were classified
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    state = {"WAVEMEL_STATE": str(tmp_path / "state")}
+    words = ("--apply", "--overwrite", "--unsure", "--min-confidence", "0")
+    tagged = run("tag", "--from", tmp_path / "out.jsonl", *words, cwd=elsewhere, **state)
+    assert (tagged.code, "3 files tagged" in tagged.err) == (0, True)
+    assert read_genres(songs[2]) != ["By hand"]
+    again = run(*classify)
+    assert "3 files, 2 done before" in again.err
+    assert sorted(p.name for p in tmp_path.glob("out*")) == ["out.jsonl", "out.jsonl.state"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes")
 def test_links_are_followed_and_pipes_refused(run: Run, tmp_path: Path) -> None:
     write_tone(tmp_path / "x.wav", 0, 1.2)

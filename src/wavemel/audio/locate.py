@@ -116,6 +116,22 @@ def exists(path: str | PathLike[str]) -> bool:
     return True
 
 
+def is_gone(path: str | PathLike[str]) -> bool:
+    """Return whether nothing lies at ``path``; False where one cannot look: no permission, a failing disk."""
+    file, member = split(path)
+    try:
+        os.stat(file)
+        if member is not None:
+            _member(path, file, member)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: a NUL byte
+        return True
+    except OSError:
+        return False
+    except AudioError as error:
+        return error.reason == "missing"
+    return False
+
+
 def fingerprint(path: str | PathLike[str]) -> tuple[int, int]:
     """Return (size in bytes, time of change in ns); cheap, differs when the bytes were rewritten.
 

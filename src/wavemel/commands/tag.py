@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wavemel.commands.classify import Workers
-from wavemel.errors import ConfigError, DataError
+from wavemel.errors import ConfigError, DataError, ModelError
 
 if TYPE_CHECKING:
     from wavemel.library.find import Found
+    from wavemel.library.store import Store
     from wavemel.tagging.apply import Outcome
     from wavemel.tagging.mapping import GenreMap
     from wavemel.tagging.plan import Change
@@ -125,10 +127,12 @@ def tag(
     from wavemel.tagging.apply import apply as write
 
     written = 0
-    for outcome in track(write(changes, kept_in, keep_times=keep_times), "tagging", writes):
-        _show_outcome(outcome)
-        written += outcome.status == "written"
-        failed += outcome.status == "failed"
+    with _store_of(results) as store:
+        outcomes = write(changes, kept_in, keep_times=keep_times, store=store)
+        for outcome in track(outcomes, "tagging", writes):
+            _show_outcome(outcome)
+            written += outcome.status == "written"
+            failed += outcome.status == "failed"
     say(f"{written} files tagged, {left}, {failed} failed")
     if kept_in is not None and written:
         say(f"take it back with: wavemel tag --undo {kept_in.path}")
@@ -208,6 +212,26 @@ def _verdicts(
         if not verdicts:
             raise ConfigError(f"{results} holds none of the PATHs given")
     return verdicts, None, 0
+
+
+@contextmanager
+def _store_of(results: Path | None) -> Iterator[Store | None]:
+    """Open what remembers how results were made, so that tagged files are not classified again."""
+    from wavemel.library.outfile import regular, store_path
+    from wavemel.library.store import Store
+
+    path = None if results is None else store_path(regular(results))
+    if path is None or not path.is_file():
+        yield None
+        return
+    try:
+        store = Store(path)
+    except ModelError as error:
+        say(f"note: {error} (classify will do the tagged files again)")
+        yield None
+        return
+    with closing(store):
+        yield store
 
 
 def _within(path: str, folder: str) -> bool:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from wavemel.audio.locate import content_hash, fingerprint, split
+from wavemel.audio.locate import content_hash, fingerprint, is_gone
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
@@ -222,7 +222,9 @@ class Store:
             found = self._run(
                 f"select key, content from files where size = ? and {_MOVABLE}", (size,)
             )
-            gone = [(old, content) for old, content in found.fetchall() if not _there(old)]
+            gone = [
+                (old, content) for old, content in found.fetchall() if is_gone(os.fsdecode(old))
+            ]
             # Not within a transaction: hashing takes time.
             content = content_hash(path) if gone else None
         except AudioError:
@@ -260,7 +262,7 @@ class Store:
         return [
             os.fsdecode(key)
             for (key,) in found.fetchall()
-            if key.startswith(roots) and key not in known and not _there(key)
+            if key.startswith(roots) and key not in known and is_gone(os.fsdecode(key))
         ]
 
     def drop(self, paths: Iterable[str]) -> None:
@@ -303,6 +305,14 @@ class Store:
                     f"{self.path} holds paths that are counted from {kept}: run there, give absolute "
                     "paths, or another --out"
                 )
+
+    def stands_for(self, path: str) -> bool:
+        """Return whether a file has a result, and the bytes that it is of."""
+        known = self._known(key_of(path))
+        if known is None or known.row is None or known.owner is not None:
+            return False
+        same = (known.size, known.changed) == _fingerprint(path)
+        return same or _same_content(path, known.content)
 
     def accept(self, path: str) -> None:
         """Take a file's present bytes for those that were classified: only its tags have changed."""
@@ -430,21 +440,6 @@ def _fingerprint(path: str) -> tuple[int, int]:
         return fingerprint(path)
     except AudioError:
         return (-1, -1)
-
-
-def _there(key: bytes) -> bool:
-    """Return whether a file is where it was, or cannot be looked for: on a disk that fails."""
-    path = os.fsdecode(key)
-    try:
-        os.stat(split(path)[0])
-        fingerprint(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    except AudioError as error:  # of a member of an archive
-        return error.reason != "missing"
-    return True
 
 
 def _same_content(path: str, content: str | None) -> bool:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from wavemel.errors import AudioError, ModelError
 from wavemel.tagging.errors import TagError
 from wavemel.tagging.files import Written, write_genres
 from wavemel.tagging.journal import Journal
 from wavemel.tagging.plan import Change
+
+if TYPE_CHECKING:
+    from wavemel.library.store import Store
 
 
 @dataclass(frozen=True)
@@ -22,13 +28,18 @@ class Outcome:
 
 
 def apply(
-    changes: Iterable[Change], journal: Journal | None, *, keep_times: bool = False
+    changes: Iterable[Change],
+    journal: Journal | None,
+    *,
+    keep_times: bool = False,
+    store: Store | None = None,
 ) -> Iterator[Outcome]:
     """Write what `plan` found, file by file; yield what became of each file with something to write.
 
     Parameters
     ----------
     journal : where each write is put down before the file is replaced; None for no way back.
+    store : results that stand for the files as they are after the write, too, where they did before.
 
     Raises
     ------
@@ -45,6 +56,7 @@ def apply(
     for change in changes:
         if not change.writes:
             continue
+        known = store is not None and store.stands_for(change.path)
         try:
             written = write_genres(
                 change.path,
@@ -56,5 +68,9 @@ def apply(
         except TagError as error:
             yield Outcome(change.path, "failed", error.message)
             continue
+        if known and store is not None:
+            # Where it cannot be kept, the file is classified again: nothing is lost.
+            with contextlib.suppress(AudioError, ModelError):
+                store.accept(change.path)
         note = f"{written.links} other hard links keep the old file" if written.links else ""
         yield Outcome(change.path, "written", note, tuple(change.after))
