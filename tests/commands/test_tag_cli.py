@@ -102,6 +102,24 @@ def test_a_terminal_gets_a_diff_in_colours(
     assert "  + Pop   pop 0.90" in shown
 
 
+def test_results_of_files_that_are_gone_are_no_failures(
+    run: Run, results: Path, songs: list[Path], tmp_path: Path
+) -> None:
+    songs[0].unlink()
+    note = f"holds results of 1 files that are gone, such as {songs[0]} (classify --prune"
+    result = run("tag", "--from", results)
+    assert result.exit_code == 0
+    assert note in result.stderr
+    assert "2 files to tag, 0 left alone, 0 failed" in result.stderr
+    result = run("playlists", results, "--to", tmp_path / "lists")
+    assert (result.exit_code, note in result.stderr) == (0, True)
+    assert "3 tracks" in result.stdout
+    for song in songs[1:]:
+        song.unlink()
+    with pytest.raises(DataError, match="none of its files is where it was"):
+        run("tag", "--from", results)
+
+
 def test_apply_writes_and_undo_restores(
     run: Run, results: Path, songs: list[Path], tmp_path: Path, state: Path
 ) -> None:
@@ -171,11 +189,11 @@ def test_paths_choose_among_the_results(run: Run, results: Path, songs: list[Pat
 
 
 def test_a_failed_file_is_a_row_and_exit_1(run: Run, results: Path, songs: list[Path]) -> None:
-    songs[0].unlink()
+    songs[0].write_bytes(b"")
     songs[1].write_text("words")
     result = run("tag", "--from", results, "--apply", "--all")
     assert result.exit_code == 1
-    assert f"failed {songs[0]}: is not there" in result.stdout
+    assert f"failed {songs[0]}: " in result.stdout
     assert f"failed {songs[1]}: holds nothing that genres can be written to" in result.stdout
     assert "1 files tagged, 0 left alone, 2 failed" in result.stderr
     assert read_genres(songs[2]) == ["electronic"]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure, read_map, say
+from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure, read_map, say, say_gone
 
 
 def playlists(
@@ -32,6 +32,8 @@ def playlists(
     from wavemel.tagging.verdicts import read_results
 
     verdicts = read_results(results)
+    # They stay in the playlists, which may be for a place where the files are.
+    say_gone(verdicts, results)
     lists = by_genre(
         verdicts,
         min_confidence=min_confidence,

@@ -211,7 +211,26 @@ def _verdicts(
         verdicts = [v for v in verdicts if any(_within(v.path, path) for path in wanted)]
         if not verdicts:
             raise ConfigError(f"{results} holds none of the PATHs given")
-    return verdicts, None, 0
+    there = say_gone(verdicts, results)
+    if verdicts and not there:
+        raise DataError(
+            f"{results}: none of its files is where it was: moved, or on a disk that is away?"
+        )
+    return there, None, 0
+
+
+def say_gone(verdicts: Sequence[Verdict], results: Path) -> list[Verdict]:
+    """Return the verdicts on files that are there, and say of how many others there are results."""
+    from wavemel.audio.locate import is_gone
+    from wavemel.tagging.errors import shown
+
+    gone = {verdict.path for verdict in verdicts if is_gone(verdict.path)}
+    if gone:
+        say(
+            f"note: {results} holds results of {len(gone)} files that are gone, such as "
+            f"{shown(min(gone))} (classify --prune drops them)"
+        )
+    return [verdict for verdict in verdicts if verdict.path not in gone]
 
 
 @contextmanager
