@@ -149,6 +149,33 @@ def test_a_file_of_results_that_was_cut_or_lost_is_written_anew(
     assert out.read_bytes() == whole
 
 
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_what_others_made_of_the_file_is_put_aside(
+    library: Library, music: Path, tmp_path: Path, form: str
+) -> None:
+    out = tmp_path / f"out.{form}"
+    resume(library, music, out, form)
+    whole = out.read_bytes()
+    for name in ("old", "old2"):
+        edited = whole.replace(b"\n", b",mine\n")
+        out.write_bytes(edited)
+        write_tone(music / "3.wav", 10 + len(name), 1.5)
+        assert resume(library, music, out, form)["done"] == ["3.wav"]
+        assert out.read_bytes() != edited
+        assert out.with_name(f"{out.name}.{name}").read_bytes() == edited
+    assert len(list(tmp_path.glob("out*"))) == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="access rights of POSIX")
+def test_the_file_keeps_its_access_rights(library: Library, music: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.jsonl"
+    resume(library, music / "0.wav", out)
+    out.chmod(0o600)
+    write_tone(music / "0.wav", 9, 1.5)  # its row is replaced: the file is written anew
+    assert resume(library, music / "0.wav", out)["done"] == ["0.wav"]
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
 def test_another_format_or_layout_writes_the_file_anew(
     library: Library, music: Path, tmp_path: Path
 ) -> None:

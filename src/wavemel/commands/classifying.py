@@ -166,7 +166,7 @@ class _Keep:
         from wavemel.library.store import Store
 
         out = regular(self.out)
-        file = OutFile(out, self.output, self.layout)
+        file = OutFile(out, self.output, self.layout, _say)
         library = Library(job, bundle.description, self.workers)
         tally = _Tally(job.reading)
         store = Store(store_path(out), shared_settings(bundle, job))
@@ -221,6 +221,10 @@ def shared_settings(bundle: Bundle, job: Job) -> dict[str, str]:
         "min_confidence": str(job.min_confidence),
         "timeline": "yes" if job.timeline else "no",
     }
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr)
 
 
 class _Tally:

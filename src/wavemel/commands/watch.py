@@ -126,7 +126,7 @@ def watch(
     layout = Layout(bundle.description.classes)
     job = job_for(bundle, how, min_confidence)
     library = Library(job, bundle.description, workers)
-    file = OutFile(out, output, layout)
+    file = OutFile(out, output, layout, _say)
     store = Store(store_path(out), shared_settings(bundle, job))
     _say(f"watching {folder}; results go to {out}")
     with ExitStack() as opened:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from wavemel.errors import ConfigError
@@ -42,12 +44,14 @@ class OutFile:
 
     A row is committed to the store and appended to the file under one lock. A
     process that is killed in between leaves a file whose length is not the one
-    that the store knows; the next one writes it anew.
+    that the store knows; the next one writes it anew, and what somebody else has
+    made of it is put aside.
 
     Parameters
     ----------
     path : the file.
     output, layout : its format and what it holds.
+    say : told, in a sentence, where a file was put aside.
 
     Raises
     ------
@@ -57,7 +61,13 @@ class OutFile:
         The format needs a library that is not installed.
     """
 
-    def __init__(self, path: Path, output: Output, layout: Layout) -> None:
+    def __init__(
+        self,
+        path: Path,
+        output: Output,
+        layout: Layout,
+        say: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
         output.check()
         if not path.parent.is_dir():
             raise ConfigError(f"--out {path}: there is no folder {path.parent}")
@@ -73,7 +83,7 @@ class OutFile:
                 f"--out {path} exists, and no {store_path(path).name} beside it to continue: "
                 "give another name, or remove it"
             )
-        self.path, self._output, self._layout = path, output, layout
+        self.path, self._output, self._layout, self._say = path, output, layout, say
         # A row of another format or layout must not follow those that are there.
         self._shape = f"{type(output).__name__} {layout!r}"
 
@@ -123,14 +133,36 @@ class OutFile:
                 for row in store.rows():
                     writer.write(row)
                 writer.close()
-            part.chmod(0o666 & ~_umask())
+            part.chmod(self._mode())
             length = part.stat().st_size
+            self._put_aside(store, part)
             os.replace(part, self.path)
         finally:
             part.unlink(missing_ok=True)
         store.set_note("bytes", str(length))
         store.set_note("layout", self._shape)
         store.set_note("stale", "no")
+
+    def _mode(self) -> int:
+        try:
+            return stat.S_IMODE(self.path.stat().st_mode)
+        except FileNotFoundError:
+            return 0o666 & ~_umask()
+
+    def _put_aside(self, store: Store, new: Path) -> None:
+        """Rename the file where it is not as it was left, unless all of it stands in the new one."""
+        try:
+            length = self.path.stat().st_size
+        except FileNotFoundError:
+            return
+        if str(length) == store.note("bytes") or _begins(new, self.path):
+            return
+        aside = _free(self.path)
+        os.rename(self.path, aside)
+        self._say(
+            f"{self.path} was not as wavemel had left it (changed by another program, or a run was "
+            f"killed): it is written anew, and kept as it was in {aside.name}"
+        )
 
     @property
     def _prefix(self) -> str:
@@ -143,6 +175,25 @@ class OutFile:
                 rest = entry.name.removeprefix(self._prefix)
                 if rest != entry.name and len(rest) == _RANDOM and "." not in rest:
                     os.unlink(entry.path)
+
+
+def _begins(whole: Path, part: Path) -> bool:
+    """Return whether a file begins with all that another holds."""
+    with whole.open("rb") as long, part.open("rb") as short:
+        while chunk := short.read(1 << 20):
+            if long.read(len(chunk)) != chunk:
+                return False
+    return True
+
+
+def _free(path: Path) -> Path:
+    """Return a name beside a file that none has."""
+    aside = path.with_name(f"{path.name}.old")
+    number = 2
+    while os.path.lexists(aside):
+        aside = path.with_name(f"{path.name}.old{number}")
+        number += 1
+    return aside
 
 
 def _too_long(path: Path) -> bool:
