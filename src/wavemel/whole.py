@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,14 +29,22 @@ def write_text(path: Path, text: str) -> Path:
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder that becomes ``folder`` when all went well; an old one is replaced."""
+def new_folder(folder: Path, replaceable: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield an empty folder that becomes ``folder`` when all went well; an old one is deleted.
+
+    Parameters
+    ----------
+    folder : where it will lie.
+    replaceable : called with ``folder`` where it is there already, just before it is deleted with
+        all in it; raises where it must stay, which is then as it was.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     part.chmod(0o777 & ~_umask())
     try:
         yield part
         if folder.exists():
+            replaceable(folder)
             old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
             os.replace(folder, old)
             os.replace(part, folder)

@@ -129,6 +129,43 @@ def test_known_by_name_and_kept_unless_told(
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]  # nothing half-written
 
 
+def test_only_a_model_is_ever_replaced(run: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "keep"
+    options = Options(name="m", replace=True)
+
+    def refused(message: str, to: Path = folder) -> None:
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(ModelError, match=message):
+            export(run, options, to)
+        assert sorted(tmp_path.rglob("*")) == before
+
+    (folder / "photos").mkdir(parents=True)
+    (folder / "photos" / "a.txt").write_text("precious")
+    refused("holds more than a model .'photos'., and is not replaced: give another place")
+    refused("keep/photos holds more than a model .'a.txt'.", folder / "photos")
+    refused("is no folder of its own", folder / "photos" / "a.txt")
+    shutil.rmtree(folder / "photos")
+    (folder / "README.md").write_text("of something else")
+    refused("holds no exported model .model.json is missing.")
+    (folder / "README.md").unlink()
+    export(run, options, folder)  # an empty folder holds nothing to lose
+    (folder / "LICENSE.encoder").write_text("terms")
+    export(run, options, folder)
+    assert {file.name for file in folder.iterdir()} == {"model.onnx", "model.json", "README.md", "LICENSE.encoder"}  # fmt: skip
+    (tmp_path / "link").symlink_to(folder)
+    refused("link is no folder of its own", tmp_path / "link")
+
+
+@pytest.mark.parametrize("given", [".", "best.safetensors"])
+def test_a_model_never_takes_the_place_of_its_run(given: str, run: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(run, tmp_path / "runs" / "own"))
+    for to in (own, own.parent, own / ".." / "own"):
+        for replace in (True, False):
+            with pytest.raises(ModelError, match="is, or holds, the run that is exported: give"):
+                export(own / given, Options(name="m", replace=replace), to)
+    assert (own / "best.safetensors").is_file()
+
+
 @pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
 def test_names_that_are_no_names(name: str, run: Path) -> None:
     with pytest.raises(ModelError, match="is no name"):

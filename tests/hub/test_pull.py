@@ -66,15 +66,23 @@ def test_nothing_is_overwritten_unasked(hub: Hub, model: Path, tmp_path: Path) -
     hub.add("a/b", files_of(model))
     old = tmp_path / "models" / "b"
     old.mkdir(parents=True)
-    (old / "mine").write_text("x")
+    mine = {"model.onnx": b"x", "model.json": b"{}", "LICENSE.theirs": b"y"}
+    for name, data in mine.items():
+        (old / name).write_bytes(data)
     with pytest.raises(ModelError, match="exists already: give another --name, or --replace"):
         pull("a/b")
+    (old / "notes.txt").write_text("z")
+    with pytest.raises(
+        ModelError, match=r"holds more than a model .'notes\.txt'., and is not repl"
+    ):
+        pull("a/b", replace=True)
+    (old / "notes.txt").unlink()
     assert hub.requests == []
-    assert files_of(old) == {"mine": b"x"}
+    assert files_of(old) == mine
     hub.repositories["a/b"].files["model.onnx"] += b"\0"
     with pytest.raises(ModelError, match="checksum"):
         pull("a/b", replace=True)
-    assert files_of(old) == {"mine": b"x"}
+    assert files_of(old) == mine
     hub.add("a/b", files_of(model))
     assert files_of(pull("a/b", replace=True).folder) == files_of(model)
 

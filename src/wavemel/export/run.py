@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,13 @@ from wavemel.export.graph import quantise, takes_any_length, with_encoder, write
 from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen
 from wavemel.export.options import Options
 from wavemel.export.weights import round_weights, save_weights
-from wavemel.inference.bundle import Bundle, ModelDescription, read_bundle
+from wavemel.inference.bundle import (
+    Bundle,
+    ModelDescription,
+    check_replaceable,
+    read_bundle,
+    terms_of,
+)
 from wavemel.inference.card import model_card
 from wavemel.inference.models import check_name, local_models
 from wavemel.inference.probabilities import Windows2Probabilities
@@ -62,16 +69,15 @@ def export(
     ------
     ModelError
         No trained model there, a run that is not finished (its weights alone can be had by their
-        own name), the target exists, runs that cannot answer as one, or the exported model does not
-        answer as torch does.
+        own name), the target exists and is not to be replaced or holds more than a model, runs that
+        cannot answer as one, or the exported model does not answer as torch does.
     DataError
         ``data`` is none, or int8 was asked for and there is nothing to measure its loss on.
     """
     check_name(options.name)
     folder = to or local_models() / options.name
-    if folder.exists() and not options.replace:
-        raise ModelError(f"{folder} exists already: give another --name or --to, or --replace")
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
+    _check_target(folder, paths, options.replace)
     checkpoint = _load(paths)
     with_encoder(checkpoint.model)  # before anything is measured
     if checkpoint.model.front_end.embedder is not None:
@@ -100,7 +106,7 @@ def export(
             "calibrate its own runs"
         )
     rounding = _round(model, checkpoint.experiment.audio.samples) if options.weights else None
-    with new_folder(folder) as part:
+    with new_folder(folder, check_replaceable) as part:
         inputs = model.front_end.inputs if options.front_end == "beside" else ("samples",)
         samples = checkpoint.experiment.audio.samples
         dynamic = takes_any_length(model, samples)
@@ -121,7 +127,23 @@ def export(
             )
         loss = _measure(part, description, weights, clips, options.int8) if clips else None
         (part / "README.md").write_text(model_card(read_bundle(part).description), "utf-8")
+        for terms in terms_of(folder):
+            shutil.copy2(terms, part)
     return Exported(read_bundle(folder), folder, difference, loss, rounding)
+
+
+def _check_target(folder: Path, runs: list[Path], replace: bool) -> None:
+    """Raise ModelError where a model cannot be put in this place; see `check_replaceable`."""
+    place = folder.resolve()
+    for run in runs:
+        if run.resolve().is_relative_to(place):
+            raise ModelError(
+                f"{folder} is, or holds, the run that is exported: give another --name or --to"
+            )
+    if folder.exists():
+        if not replace:
+            raise ModelError(f"{folder} exists already: give another --name or --to, or --replace")
+        check_replaceable(folder)
 
 
 def _load(paths: list[Path]) -> Checkpoint:

@@ -15,9 +15,6 @@ from wavemel.errors import MissingExtraError, ModelError
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-#: What the names of files begin with that hold the terms of what a model is made of.
-TERMS = "LICENSE"
-
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 

@@ -8,17 +8,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from wavemel.errors import ModelError
-from wavemel.hub.client import TERMS, hub_api, hub_errors, read_address
-from wavemel.inference.bundle import Bundle, read_bundle
+from wavemel.hub.client import hub_api, hub_errors, read_address
+from wavemel.inference.bundle import FILES, NEEDED, TERMS, Bundle, check_replaceable, read_bundle
 from wavemel.inference.models import check_name, local_models
 from wavemel.whole import new_folder
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-NEEDED = ("model.json", "model.onnx")
-#: What a pull can bring, with a few files of terms; nothing else is ever downloaded.
-KNOWN = (*NEEDED, "model.safetensors", "README.md")
+#: Of the terms of what a model is made of; with these and `FILES`, nothing else is ever downloaded.
 _MOST_TERMS = 4
 #: Endings of files that run code when they are loaded.
 PICKLES = (".bin", ".ckpt", ".joblib", ".npy", ".npz", ".pickle", ".pkl", ".pt", ".pth")
@@ -46,7 +44,8 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
     ------
     ModelError
         There is no such model, it cannot be reached or read, it is none of wavemel's, its files
-        are not those that its description names, or one of this name is here already.
+        are not those that its description names, or one of this name is here already and is not
+        to be replaced, or holds more than a model.
     MissingExtraError
         huggingface_hub is not installed.
     """
@@ -54,15 +53,17 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
     name = name or wanted.name
     check_name(name)
     folder = local_models() / name
-    if folder.exists() and not replace:
-        raise ModelError(f"{folder} exists already: give another --name, or --replace")
+    if folder.exists():
+        if not replace:
+            raise ModelError(f"{folder} exists already: give another --name, or --replace")
+        check_replaceable(folder)
     api = hub_api()
     repository = wanted.repository
     with hub_errors(api, repository, "reading"):
         info = api.model_info(repository, revision=wanted.revision)
         commit = info.sha or wanted.revision or "main"
         files = _chosen(repository, [sibling.rfilename for sibling in info.siblings or []])
-    with new_folder(folder) as part:
+    with new_folder(folder, check_replaceable) as part:
         for file in files:
             with hub_errors(api, repository, "reading", file):
                 _fetch(api, repository, commit, file, part)
@@ -77,7 +78,7 @@ def _chosen(repository: str, files: list[str]) -> list[str]:
         terms = [
             file for file in files if file.startswith(TERMS) and PurePosixPath(file).name == file
         ]
-        return [*(file for file in KNOWN if file in files), *terms[:_MOST_TERMS]]
+        return [*(file for file in FILES if file in files), *terms[:_MOST_TERMS]]
     pickled = [file for file in files if PurePosixPath(file).suffix.lower() in PICKLES]
     if pickled:
         raise ModelError(

@@ -10,8 +10,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from wavemel.errors import ModelError
-from wavemel.hub.client import TERMS, Address, hub_api, hub_errors, read_address
-from wavemel.inference.bundle import Bundle, ModelDescription
+from wavemel.hub.client import Address, hub_api, hub_errors, read_address
+from wavemel.inference.bundle import Bundle, ModelDescription, terms_of
 from wavemel.inference.card import front_matter, model_card
 from wavemel.inference.models import find_model
 
@@ -72,8 +72,7 @@ def plan_push(model: str | PathLike[str], address: str, *, licence: str | None =
     if described.weights_sha256 and bundle.weights.is_file():
         files["model.safetensors"] = bundle.read_weights()
     if bundle.card is not None:
-        # Terms of what the model is made of, which must go with every copy.
-        for terms in sorted(bundle.graph.parent.glob(f"{TERMS}*")):
+        for terms in terms_of(bundle.graph.parent):
             files[terms.name] = terms.read_bytes()
     return Plan(described, to, files)
 

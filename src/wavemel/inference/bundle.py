@@ -17,6 +17,11 @@ from wavemel.errors import ModelError
 from wavemel.inference.frontend import MelSettings
 from wavemel.pooling import MEAN, POOLINGS
 
+#: What a model's folder holds.
+NEEDED = ("model.json", "model.onnx")
+FILES = (*NEEDED, "model.safetensors", "README.md")
+#: What the names of files begin with that hold the terms of what a model is made of.
+TERMS = "LICENSE"
 #: Since 2 a description may say how windows become a track, which decides the answer.
 FORMAT = 2
 _READABLE = (1, 2)
@@ -147,6 +152,36 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         raise ModelError(f"{about} is not JSON: {error}") from error
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{about} does not describe a model: {error}") from error
+
+
+def check_replaceable(folder: Path) -> None:
+    """Raise ModelError where a folder is not a model's alone: what else lies in it would be lost."""
+    if folder.is_symlink() or not folder.is_dir():
+        raise ModelError(
+            f"{folder} is no folder of its own, and is not replaced: give another place"
+        )
+    found = {entry.name: entry for entry in folder.iterdir()}
+    others = sorted(
+        name
+        for name, entry in found.items()
+        if not entry.is_file() or not (name in FILES or name.startswith(TERMS))
+    )
+    if others:
+        raise ModelError(
+            f"{folder} holds more than a model ({others[0]!r}), and is not replaced: "
+            "give another place"
+        )
+    missing = [name for name in NEEDED if name not in found]
+    if found and missing:
+        raise ModelError(
+            f"{folder} holds no exported model ({missing[0]} is missing), and is not replaced: "
+            "give another place"
+        )
+
+
+def terms_of(folder: Path) -> list[Path]:
+    """Return the files with the terms of what a model is made of, which go with every copy of it."""
+    return sorted(file for file in folder.glob(f"{TERMS}*") if file.is_file())
 
 
 def _description(tree: dict[str, Any]) -> ModelDescription:
