@@ -143,3 +143,26 @@ def test_near_names_are_offered(tmp_path: Path) -> None:
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"model\.json is missing"):
         find_model(tmp_path)
+
+
+def test_a_folder_of_the_same_name_hides_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tiny_model(tmp_path / "local", "mine")
+    here = tmp_path / "here"
+    (here / "mine").mkdir(parents=True)
+    (here / "run").mkdir()
+    (here / "run" / "best.safetensors").touch()
+    (here / "mine.onnx").touch()
+    monkeypatch.chdir(here)
+    assert find_model("mine").graph.is_relative_to(tmp_path / "local")
+    for name in ("here/mine", "here/mine.onnx"):
+        with pytest.raises(ModelError, match=r"holds no exported model: .*\.json is missing"):
+            find_model(tmp_path / name)
+    with pytest.raises(ModelError, match=r"the folder run holds no exported model, and there is no model called 'run' .known: mine.: make one with 'wavemel export run --name NAME'"):  # fmt: skip
+        find_model("run")
+    with pytest.raises(ModelError, match="there is no model called '~nobody-of-this-name'"):
+        find_model("~nobody-of-this-name")
+    shutil.rmtree(here / "mine")
+    tiny_model(here, "mine")
+    assert find_model("mine").graph == Path("mine/model.onnx")  # a model itself goes first

@@ -52,7 +52,8 @@ def list_models() -> dict[str, Path]:
 def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     """Return a model given by path or name; without either, the default one.
 
-    The default is ``$WAVEMEL_MODEL``, else the shipped `DEFAULT`, else the user's
+    What lies in the current folder goes before a known model of the same name only
+    where it is a model. The default is ``$WAVEMEL_MODEL``, else the shipped `DEFAULT`, else the user's
     only one.
 
     Raises
@@ -67,16 +68,20 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     if model is None:
         return read_bundle(known[_default(known)])
     name = os.fspath(model)
-    path = Path(name).expanduser()
-    if path.is_dir() or path.is_file() or path.with_name(path.name + ".onnx").is_file():
+    path = Path(os.path.expanduser(name))
+    if all(file.is_file() for file in bundle_files(path)):
         return read_bundle(path)
     if name in known:
         return read_bundle(known[name])
     if os.sep in name or path.suffix in (".onnx", ".json"):
+        if path.exists():
+            return read_bundle(path)  # says what is missing
         raise ModelError(f"there is no model at {name}")
+    here = f"the folder {name} holds no exported model, and " if path.is_dir() else ""
+    run = name if (path / "best.safetensors").is_file() else "RUN"
     raise ModelError(
-        f"there is no model called {name!r}{suggest(name, known) if known else ''}: "
-        "make one with 'wavemel export RUN --name NAME', fetch one with "
+        f"{here}there is no model called {name!r}{suggest(name, known) if known else ''}: "
+        f"make one with 'wavemel export {run} --name NAME', fetch one with "
         "'wavemel models pull OWNER/NAME', or give the path of an exported one"
     )
 
