@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_model import tiny_model
+from tiny_model import sounds, tiny_model
 
 import wavemel
 from wavemel.errors import ModelError
-from wavemel.inference import models
+from wavemel.inference import models, probabilities
 from wavemel.inference.bundle import read_bundle
 from wavemel.inference.catalogue import catalogue
 from wavemel.inference.models import find_model, list_models
@@ -126,6 +126,62 @@ def test_numbers_that_decide_an_answer_are_finite(key: str, value: str, tmp_path
     file.write_text(json.dumps(tree).replace('"HERE"', value))
     with pytest.raises(ModelError, match=f"does not describe a model: {key} must be a number up"):
         read_bundle(file.parent)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": ["a", "b", "b"]}, "each of the classes must have a name of its own"),
+        ({"classes": ["a", "b", ""]}, "each of the classes must have a name of its own"),
+        ({"classes": "abc"}, "classes must be a list"),
+        ({"classes": ["a", "b", "\x1b]0;owned\x07pop"]}, r"unlike '\\x1b\]0;owned\\x07pop'"),
+        ({"classes": ["a", "b", "c\nd"]}, r"unlike 'c\\nd'"),
+        ({"classes": ["a", "b", "\ud800"]}, r"unlike '\\ud800'"),
+        ({"name": "tiny\x9b2J"}, r"unlike 'tiny\\x9b2J'"),
+        ({"id": "1\u202e2"}, r"unlike '1\\u202e2'"),
+        ({"inputs": ["noise"]}, "inputs must be among samples, wave, mel"),
+        ({"inputs": []}, "inputs must be among"),
+    ],
+)
+def test_names_can_be_told_apart_and_shown(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    file = tiny_model(tmp_path / "made") / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(ModelError, match=f"does not describe a model: .*{message}"):
+        read_bundle(file.parent)
+
+
+def test_a_description_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    file = tiny_model(tmp_path / "made") / "model.json"
+    file.write_text("[" * 100_000)
+    with pytest.raises(ModelError, match="does not describe a model: it is nested too deeply"):
+        read_bundle(file.parent)
+
+
+@pytest.mark.parametrize("classes", [["a", "b"], ["a", "b", "c", "d"]])
+def test_as_many_genres_as_the_graph_gives(
+    classes: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tiny_model(tmp_path / "made") / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
+    message = f"model.onnx does not fit its description, of {len(classes)} genres: it gives"
+    with pytest.raises(ModelError, match=message):
+        wavemel.load(file.parent)
+    # As of a graph that does not say how many.
+    monkeypatch.setattr(probabilities, "_can_be", lambda shape, classes: True)
+    model = wavemel.load(file.parent)
+    with pytest.raises(ModelError, match=rf"{message} \[2, 3\] for 2 windows"):
+        model.network(sounds(2, 1.0))
+
+
+def test_features_that_the_graph_does_not_take(tmp_path: Path) -> None:
+    file = tiny_model(tmp_path / "made") / "model.json"
+    tree = json.loads(file.read_text())
+    tree["mel"]["bands"] = 20
+    file.write_text(json.dumps(tree))
+    with pytest.raises(ModelError, match=r"does not fit its description.* it cannot answer: "):
+        wavemel.load(file.parent).network(sounds(2, 1.0))
 
 
 @pytest.mark.parametrize("name", ["nowhere/model", "nowhere/model.onnx"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from wavemel.errors import ModelError
-from wavemel.inference.frontend import MelSettings
+from wavemel.inference.frontend import INPUTS, MelSettings
 from wavemel.pooling import MEAN, POOLINGS
 
 #: What a model's folder holds.
@@ -150,6 +150,8 @@ def read_bundle(path: str | os.PathLike[str]) -> Bundle:
         return Bundle(_description(tree), graph)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{about} is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ModelError(f"{about} does not describe a model: it is nested too deeply") from error
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise ModelError(f"{about} does not describe a model: {error}") from error
 
@@ -191,6 +193,8 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
     # A later minor version may say more; what decides the answer has a new format number.
     values = {key: value for key, value in tree.items() if key in known}
     for key in ("classes", "inputs"):
+        if not isinstance(values[key], list):
+            raise ValueError(f"{key} must be a list")
         values[key] = tuple(values[key])
     if values.get("mel") is not None:
         values["mel"] = MelSettings(**values["mel"])
@@ -205,6 +209,8 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
             raise ValueError(f"{key} must be a number up to {_LARGEST:,}, not {str(value)[:30]}")
     if not made.classes or made.rate < 1 or not made.seconds > 0 or not 0 <= made.overlap < 1:
         raise ValueError("classes, rate, seconds or overlap are out of range")
+    if not made.inputs or not set(made.inputs) <= set(INPUTS):
+        raise ValueError(f"inputs must be among {', '.join(INPUTS)}")
     if made.pooling not in POOLINGS:
         raise ValueError(f"pooling must be {' or '.join(POOLINGS)}, not {made.pooling!r}")
     if not made.temperature > 0:
@@ -212,4 +218,11 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
     texts = (made.name, made.id, made.precision, made.sha256, made.weights_sha256, *made.classes)
     if not all(isinstance(text, str) for text in texts) or not isinstance(made.about, dict):
         raise ValueError("names and checksums must be text, 'about' an object")
+    for text in texts:
+        # They are shown on terminals, which a model from elsewhere must not steer, and written
+        # into files; a lone surrogate is not printable either.
+        if not text.isprintable():
+            raise ValueError(f"names must be of printable characters, unlike {text[:30]!a}")
+    if "" in made.classes or len(set(made.classes)) < len(made.classes):
+        raise ValueError("each of the classes must have a name of its own")
     return made

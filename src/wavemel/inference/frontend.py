@@ -17,6 +17,8 @@ from wavemel.features.filterbank import hann, mel_filterbank
 
 FloatArray = npt.NDArray[np.float32]
 
+#: What a graph can take.
+INPUTS = ("samples", "wave", "mel")
 #: Of `wavemel.features.normalise`, which cannot be imported without torch.
 EPSILON = np.float32(1e-6)
 #: Frames whose spectra are made at once: few enough that they stay in the processor's cache.
@@ -116,7 +118,7 @@ class FrontEnd:
     """
 
     def __init__(self, inputs: Sequence[str], rate: int, mel: MelSettings | None = None) -> None:
-        unknown = set(inputs) - {"samples", "wave", "mel"}
+        unknown = set(inputs) - set(INPUTS)
         if unknown:
             raise ValueError(f"unknown input {sorted(unknown)[0]!r}")
         self.inputs = tuple(inputs)
