@@ -159,6 +159,9 @@ def test_what_classify_writes_is_read(name: str, tmp_path: Path) -> None:
         ("r.csv", "path,genres\na,5\n", r"row 1: 'genres' is no list"),
         ("r.json", "{", r"is not JSON"),
         ("r.json", "3", r"holds no list"),
+        ("r.json", "[" * 100_000, r"holds no results: it is nested too deeply"),
+        ("r.jsonl", "[" * 100_000, r"holds no results: it is nested too deeply"),
+        ("r.csv", f"path,genres\na,{'[' * 100_000}\n", r"row 1: 'genres' is no list"),
         ("r.csv", "path,genre,probability\na,rock,much\n", r"row 1: 'probability' is no number"),
         ("r.jsonl", '{"path_base64": "!", "genres": []}\n', r"'path_base64' is not Base64"),
         ("r.csv", "file,label\n", r"no CSV of results: its first line must name a column 'path'"),
@@ -226,6 +229,19 @@ def test_nothing_is_guessed_where_the_store_cannot_be_read(tmp_path: Path) -> No
         read_results(results)
     results.write_text(json.dumps({**RECORDS[0], "path": "/a.mp3"}))
     assert [verdict.path for verdict in read_results(results)] == ["/a.mp3"]
+
+
+@pytest.mark.parametrize("name", ["r.jsonl", "r.json", "r.csv"])
+def test_genres_of_results_from_elsewhere_are_one_line(name: str, tmp_path: Path) -> None:
+    genre = "\x1b]0;owned\x07hip\n hop\udcff"
+    genres = json.dumps([{"genre": genre, "probability": 1}])
+    path = tmp_path / name
+    if name == "r.csv":
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("path", "genres"), ("a.mp3", genres)])
+    else:
+        path.write_text(f'{{"path": "a.mp3", "genres": {genres}}}\n')
+    assert read_results(path) == [Verdict("a.mp3", [("]0;owned hip hop", 1.0)])]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

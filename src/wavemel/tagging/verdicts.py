@@ -64,6 +64,8 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
         records = list(_READERS[kind](path))
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not {kind[1:].upper()} text: {error}") from error
+    except RecursionError as error:
+        raise DataError(f"{path} holds no results: it is nested too deeply") from error
     columns = records[0][1] if records else {}
     if "genre" in columns and "genres" not in columns and not any(map(_of_genre, columns)):
         verdicts = _by_path(records, path)
@@ -177,7 +179,7 @@ def _verdict(record: Mapping[str, Any], where: str) -> Verdict:
     if isinstance(genres, str):  # a list in a cell
         try:
             genres = json.loads(genres) if genres.strip() else []
-        except json.JSONDecodeError as bad:
+        except (json.JSONDecodeError, RecursionError) as bad:
             raise DataError(no_list) from bad
     if genres is None and not error:
         raise DataError(f"{where} has neither 'genres' nor 'error'")
@@ -243,8 +245,13 @@ def _made(path: str, pairs: list[tuple[str, float]], record: Mapping[str, Any]) 
     if isinstance(unsure, str):
         unsure = unsure.strip().lower() in ("true", "1", "yes")
     # Stable, so that equal probabilities keep the order of the results.
-    pairs = sorted(pairs, key=lambda pair: -pair[1])
+    pairs = sorted(((_one_line(genre), p) for genre, p in pairs), key=lambda pair: -pair[1])
     return Verdict(path, pairs, bool(unsure), str(record.get("error") or "") or None)
+
+
+def _one_line(genre: str) -> str:
+    """Return a genre as it can be shown and written: what would steer a terminal becomes a space."""
+    return " ".join("".join(c if c.isprintable() else " " for c in genre).split())
 
 
 def mean_verdict(verdicts: Iterable[Verdict], path: str = "") -> Verdict:
