@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from tiny_model import RATE, sounds
+from tiny_model import RATE, sounds, tiny_model
 from typed import Run
 
 
@@ -29,6 +30,18 @@ def test_listen_to_a_stream(run: Run) -> None:
     assert (nothing.code, "holds no samples" in nothing.err) == (2, True)
     wrong = run("listen", "--samples", "s16be", stdin=b"")
     assert (wrong.code, "did you mean" in wrong.err) == (2, True)
+
+
+def test_genres_that_standard_output_cannot_hold(run: Run, tmp_path: Path) -> None:
+    file = tiny_model(tmp_path) / "model.json"
+    classes = ["日本", "größer", "🎵"]
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"classes": classes}))
+    music = (sounds(1, 2.0)[0] * 32767).astype("<i2").tobytes()
+    words = ("listen", "--model", file.parent, "--rate", str(RATE), "--channels", "1")
+    rows = run(*words, "-f", "jsonl", stdin=music, PYTHONIOENCODING="cp1252").rows()
+    assert {genre["genre"] for genre in rows[0]["genres"]} == set(classes)
+    text = run(*words, stdin=music, PYTHONIOENCODING="cp1252").out.decode("cp1252")
+    assert all(name in text for name in ("\\u65e5\\u672c", "größer", "\\U0001f3b5"))
 
 
 def test_what_cannot_be_listened_to(run: Run, tmp_path: Path) -> None:

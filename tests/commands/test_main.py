@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pytest
 from tones import write_tone
+from typed import Run
 
 import wavemel
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def program(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "wavemel", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_version_and_help() -> None:
-    assert run("--version").stdout.strip() == f"wavemel {wavemel.__version__}"
-    shown = run("--help").stdout
+    assert program("--version").stdout.strip() == f"wavemel {wavemel.__version__}"
+    shown = program("--help").stdout
     for command in ("data", "describe", "train", "evaluate", "compare", "reproduce", "classify"):
         assert command in shown
 
@@ -38,7 +39,7 @@ def test_help_needs_nothing_heavy() -> None:
 
 def test_an_unknown_command_or_option_exits_with_2() -> None:
     for arguments in (("trian",), ("train", "--nosuch"), ("evaluate",)):
-        done = run(*arguments)
+        done = program(*arguments)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
 
@@ -62,7 +63,7 @@ def test_ctrl_c_keeps_what_was_finished_and_says_so(tmp_path: Path) -> None:
     assert "kept" in said
     assert "Traceback" not in said
     assert (folder / "last.ckpt").exists()
-    resumed = run("train", "demo/mel", *data, *small, "--to", str(folder), "--resume",
+    resumed = program("train", "demo/mel", *data, *small, "--to", str(folder), "--resume",
                   "--set", f"training.epochs={len((folder / 'metrics.csv').read_text().splitlines())}")  # fmt: skip
     assert resumed.returncode == 0, resumed.stderr
 
@@ -86,6 +87,36 @@ def test_closed_streams_are_no_crash(
     assert b"Traceback" not in done.stderr
     if code:
         assert b"list of paths on standard input is empty" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a limit that the shell sets")
+def test_a_file_that_may_not_grow_is_one_sentence(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    song = write_tone(tmp_path / "song.wav", 0, 30)
+    words = f"classify {song} --whole --timeline --format jsonl"
+    done = subprocess.run(
+        ["sh", "-c", f"ulimit -f 1; {sys.executable} -m wavemel {words} > {tmp_path / 'out'}"],
+        # Unbuffered, Python takes a part that is written for all.
+        env={key: value for key, value in environment.items() if key != "PYTHONUNBUFFERED"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = "wavemel: a file cannot be written or read: File too large\n"
+    assert (done.returncode, done.stderr) == (2, said)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of bytes")
+def test_names_that_standard_output_cannot_hold(run: Run, tmp_path: Path) -> None:
+    song = write_tone(tmp_path / "a.wav", 0)
+    for name in ("日本.wav", os.fsdecode(b"\xff.wav")):
+        (tmp_path / name).write_bytes(song.read_bytes())
+    for encoding in ("cp1252", "utf-8"):
+        done = run("tag", ".", "--min-confidence", "0", "--unsure", PYTHONIOENCODING=encoding)
+        assert done.code == 0, done.err
+        assert done.out.count(b"write ") == 3, done.out
+        assert (b"\\u65e5" in done.out) == (encoding != "utf-8")
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_the_list_marks_the_default(call, tmp_path: Path) -> None:
     assert rows[0]["top1_ci95"] == [0.7, 0.8]
 
 
+def test_json_holds_nothing_that_json_does_not_know(call, tmp_path: Path) -> None:
+    evaluation = {"top1": float("nan"), "top1_ci95": [0.5, float("inf")], "data": "Größe 日本"}
+    say(tiny_model(tmp_path / "local", "mine"), evaluation=evaluation, notes=["\ud800"])
+    for words in (("models",), ("models", "show", "mine")):
+        code, out, _ = call(*words, "--format", "json")
+        assert code == 0
+        assert out.isascii()
+        assert not {"NaN", "Infinity"} & set(re.findall(r"\w+", out))
+    found = json.loads(out)["about"]["evaluation"]
+    assert found == {"top1": None, "top1_ci95": [0.5, None], "data": "Größe 日本"}
+
+
 def test_a_damaged_model_does_not_hide_the_others(call, tmp_path: Path) -> None:
     (tiny_model(tmp_path / "local", "broken") / "model.json").write_text("{")
     tiny_model(tmp_path / "local", "mine")

@@ -1,7 +1,9 @@
-"""Tables for people: drawn on a terminal, aligned plain text in a pipe."""
+"""Tables for people, drawn on a terminal, aligned plain text in a pipe; JSON for programs."""
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Iterable, Sequence
 
@@ -39,6 +41,22 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
             for c, w, numbers in zip(row, widths, right, strict=True)
         )
         print("  ".join(padded).rstrip())
+
+
+def print_json(value: object, indent: int | None = 2) -> None:
+    """Print JSON that every program can read: in ASCII, whatever standard output is encoded in.
+
+    Numbers that JSON does not have (NaN, infinities) are null.
+    """
+    print(json.dumps(_finite(value), indent=indent, allow_nan=False), flush=True)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _shown(cell: str) -> str:

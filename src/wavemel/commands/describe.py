@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wavemel.commands import options as o
+from wavemel.commands.console import print_json, table
 
 if TYPE_CHECKING:
     from wavemel.experiment import Experiment
@@ -38,8 +39,6 @@ def describe(
     All of it is read off the real module. Figures are for one clip.
     """
     o.need_training()
-    import json
-
     import torch
 
     from wavemel.experiment import network_arguments
@@ -75,10 +74,8 @@ def describe(
             "layers": [asdict(row) for row in layers],
             "blocks": [asdict(block) for block in blocks],
         }
-        typer.echo(json.dumps(about, indent=2, ensure_ascii=False))
+        print_json(about)
         return
-    from wavemel.commands.console import table
-
     rows = [
         (
             row.name,

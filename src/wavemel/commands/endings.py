@@ -7,6 +7,7 @@ wrong. 130: stopped by Ctrl-C. 143: stopped by SIGTERM.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ class Stopped(SystemExit):
 def one_sentence() -> Iterator[None]:
     """Turn what a user can cause into one sentence and an exit code."""
     _open_closed_streams()
+    _escape_what_cannot_be_shown()
     try:
         yield
     except WavemelError as error:
@@ -39,14 +41,14 @@ def one_sentence() -> Iterator[None]:
         raise
     except BrokenPipeError:
         # The reader (head, less) has gone: no message can reach it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         raise SystemExit(141) from None
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _fail(
                 f"the disk is full{f' ({error.filename})' if error.filename else ''}: free space and run again"
             )
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO):
             _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
         if error.filename is not None and error.strerror:
             # A file where a folder should be, a name that is too long: all that a path can be.
@@ -62,6 +64,21 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
+def _escape_what_cannot_be_shown() -> None:
+    """Let names be printed that standard output's encoding lacks, or that are no text at all."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Let go of what cannot be written any more: Python would try again at its end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(sentence: str) -> None:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
     print(f"wavemel: {sentence}", file=sys.stderr)
     raise SystemExit(2)

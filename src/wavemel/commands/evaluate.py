@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from wavemel.commands import options as o
-from wavemel.commands.console import table
+from wavemel.commands.console import print_json, table
 
 SplitName = Annotated[str, typer.Option(help="test, validation or training.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, mps, ...")]
@@ -43,8 +43,6 @@ def evaluate(
     each clip that training hears, "track" all windows of the whole file together.
     """
     o.need_training()
-    import json
-
     from wavemel.data.scan import scan
     from wavemel.data.sources import open_corpus
     from wavemel.evaluation.runs import evaluate_on, evaluate_run
@@ -57,7 +55,7 @@ def evaluate(
         found = {str(run): evaluate_on(run, corpus, device=device) for run in runs}
         split = corpus.name
     if as_json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        print_json(found)
         return
     for run, figures in found.items():
         if "macro_average_precision" in figures:

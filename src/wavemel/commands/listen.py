@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wavemel.commands.classify import MinConfidence, Model
+from wavemel.commands.console import print_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -147,8 +148,6 @@ def _microphone(rate: int, device: str | None) -> Iterator[np.ndarray]:
 
 def _show(result: LiveResult, form: str) -> None:
     if form == "jsonl":
-        import json
-
         row = {
             "start": round(result.start, 3),
             "time": round(result.time, 3),
@@ -156,7 +155,7 @@ def _show(result: LiveResult, form: str) -> None:
             "window": _genres(result.window),
             "unsure": result.unsure,
         }
-        print(json.dumps(row, ensure_ascii=False), flush=True)
+        print_json(row, indent=None)
         return
     minutes, seconds = divmod(result.time, 60)
     said = ", ".join(f"{g.genre} {g.probability:.2f}" for g in result.genres[:3])

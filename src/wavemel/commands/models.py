@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wavemel.commands.console import print_json, table
 from wavemel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ def models(context: typer.Context, form: Format = "table") -> None:
         raise ConfigError(f"--format must be table or json, not {form!r}")
     found = catalogue()
     if form == "json":
-        import json
-
-        rows = [model.as_dict() for model in found]
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json([model.as_dict() for model in found])
         return
     if not found:
         typer.echo(
@@ -45,8 +43,6 @@ def models(context: typer.Context, form: Format = "table") -> None:
             "or 'wavemel models pull OWNER/NAME' makes one known"
         )
         return
-    from wavemel.commands.console import table
-
     columns = ("", "name", "id", "genres", "MB", "precision", "top-1", "where")
     table("", columns, [_row(model) for model in found])
 
@@ -86,9 +82,7 @@ def show(
         raise ConfigError(f"--format must be card or json, not {form!r}")
     bundle = find_model(name)
     if form == "json":
-        import json
-
-        typer.echo(json.dumps(bundle.description.as_dict(), indent=2, ensure_ascii=False))
+        print_json(bundle.description.as_dict())
         return
     if bundle.card is not None and bundle.card.is_file():
         text = bundle.card.read_text("utf-8", errors="replace")
@@ -120,11 +114,13 @@ def pull(
     Example: wavemel models pull someone/my-genres
     """
     from wavemel.hub import pull as pull_model
+    from wavemel.outputs.rows import one_line
 
     made = pull_model(address, name=name, replace=replace)
     d = made.bundle.description
     typer.echo(f"{d.label}: {', '.join(d.classes)}; in {made.folder}, checked")
-    typer.echo(f"commit {made.commit}; licence: {d.about.get('licence') or 'none is stated'}")
+    licence = one_line(str(d.about.get("licence") or "none is stated"))
+    typer.echo(f"commit {made.commit}; licence: {licence}")
     typer.echo(f"next: wavemel classify PATH... --model {made.folder.name}")
 
 
