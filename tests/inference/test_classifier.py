@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,8 @@ def test_every_kind_of_source_agrees(classifier: Classifier, wav: Path, song: np
         classifier.classify(str(wav)),
         classifier.classify(data),
         classifier.classify(io.BytesIO(data)),
+        classifier.classify(memoryview(data)),
+        classifier.classify(memoryview(song), RATE),
         classifier.classify(song, RATE),
         classifier.classify(np.stack([song, song], axis=1), RATE),
         classifier.classify((song * 0.5).astype(np.float64) * 2, RATE),
@@ -190,6 +193,24 @@ def test_impossible_calls(classifier: Classifier, wav: Path, song: np.ndarray) -
             classifier.classify(wav, seconds=seconds)
     with pytest.raises(ModelError, match="name is empty"):
         wavemel.load("").classify(wav)
+    for mode in ("w+", "w+b"):
+        with tempfile.NamedTemporaryFile(mode) as opened:
+            opened.write("x" if mode == "w+" else wav.read_bytes())
+            opened.seek(0)
+            if mode == "w+":
+                with pytest.raises(ValueError, match="mode 'rb'"):
+                    classifier.classify(opened)
+            else:
+                assert classifier.classify(opened).genre is not None
+    for several in (["a.mp3", "b.ogg"], (wav, wav), [b"RIFF"]):
+        with pytest.raises(ValueError, match="one path, stream or array of samples at a time"):
+            classifier.classify(several)
+    for rate in (np.inf, np.nan, 0, -8000, 16, 1, True, 10**9, 10**400, 8000.5):
+        with pytest.raises(ValueError, match=r"whole number of Hz from 1,000 to 1,000,000, not "):
+            classifier.classify(song, rate)
+    for confidence in (np.nan, 5, -0.1):
+        with pytest.raises(ValueError, match="min_confidence must lie between 0 and 1, not"):
+            classifier.classify(wav, min_confidence=confidence)
     listed = classifier.classify(song[:RATE].tolist(), RATE)
     assert listed.genres == classifier.classify(song[:RATE], RATE).genres
 

@@ -3,6 +3,7 @@
 import itertools
 import json
 import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +95,53 @@ def test_a_stream_shorter_than_a_window(classifier: Classifier, song: np.ndarray
 
 
 def test_impossible_settings(classifier: Classifier) -> None:
-    with pytest.raises(ValueError, match="every"):
-        Live(classifier.network, RATE, every=0)
+    for every in (0, np.nan, 1e300):
+        with pytest.raises(ValueError, match="every must be positive, and at most 86,400 seconds"):
+            Live(classifier.network, RATE, every=every)
+    for over in (-1, np.nan, 1e300):
+        with pytest.raises(ValueError, match="over must be 0 seconds or more, up to 86,400, not"):
+            Live(classifier.network, RATE, over=over)
+    for rate in (16, 10**9):
+        with pytest.raises(ValueError, match=f"1,000,000, not {rate}"):
+            Live(classifier.network, rate)
+    with pytest.raises(ValueError, match="min_confidence"):
+        Live(classifier.network, RATE, min_confidence=np.nan)
+    Live(classifier.network, RATE, every=1e-300, over=86_400)  # a result a sample, then
+
+
+def test_samples_that_are_none(classifier: Classifier, song: np.ndarray) -> None:
+    live = Live(classifier.network, RATE)
+    for samples in (song.reshape(-1, 2), song.astype(np.complex64), song.astype(np.int64)):
+        with pytest.raises(ValueError, match=r"^samples "):
+            list(live.feed(samples))
+
+
+@pytest.mark.parametrize("rate", [RATE, 2 * RATE])
+@pytest.mark.parametrize("kind", [np.int16, np.float64])
+def test_samples_of_any_type(
+    classifier: Classifier, song: np.ndarray, kind: type, rate: int
+) -> None:
+    expected = list(Live(classifier.network, rate, every=1).feed(song.copy()))
+    scale = 32768 if kind is np.int16 else 1
+    results = list(Live(classifier.network, rate, every=1).feed((song * scale).astype(kind)))
+    for ours, theirs in zip(results, expected, strict=True):
+        probabilities = [{g.genre: g.probability for g in r.genres} for r in (ours, theirs)]
+        assert probabilities[0] == pytest.approx(probabilities[1], abs=0.05)
+    quiet = np.random.default_rng(0).integers(-1, 2, 2 * rate).astype(np.int16)
+    assert not any(result.genres for result in Live(classifier.network, rate).feed(quiet))
+
+
+def test_memory_stays_flat_between_distant_results(
+    classifier: Classifier, song: np.ndarray
+) -> None:
+    live = Live(classifier.network, RATE, every=300)
+    list(live.feed(song[:RATE].copy()))
+    tracemalloc.start()
+    results = [r for _ in range(21) for part in portions(song) for r in live.feed(part)]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert [r.time for r in results] == [301, 601]
+    assert most < 2e6  # 300 s of samples are 9.6 MB
 
 
 @pytest.mark.parametrize(

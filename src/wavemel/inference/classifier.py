@@ -55,7 +55,7 @@ class Classifier:
 
     def classify(
         self,
-        audio: str | PathLike[str] | BinaryIO | bytes | npt.ArrayLike,
+        audio: str | PathLike[str] | BinaryIO | bytes | memoryview | npt.ArrayLike,
         rate: int | None = None,
         *,
         whole: bool = False,
@@ -69,7 +69,7 @@ class Classifier:
         ----------
         audio : a path, the bytes of a file, a binary stream, or samples, (n,) or (n, channels),
             as an array or what numpy makes one of.
-        rate : Hz, of samples; left out for everything else.
+        rate : Hz, of samples, from 1,000 to 1,000,000; left out for everything else.
         whole, seconds, tolerance : how much to read; see `Reading`.
         min_confidence : below this probability the answer is unsure; the model's own
             threshold by default.
@@ -79,18 +79,27 @@ class Classifier:
         AudioError
             Nothing can be decoded.
         ValueError
-            Samples without a rate or of an impossible shape, or options that exclude each other.
+            Samples without a rate or of an impossible shape, several files at once, or options
+            that are out of range or exclude each other.
         """
         ask = self.files(Reading(whole, seconds, tolerance), min_confidence)
+        if isinstance(audio, memoryview) and rate is None:
+            audio = bytes(audio)  # of a file, as without the rate it cannot be of samples
         if isinstance(audio, str | PathLike | bytes | bytearray) or hasattr(audio, "read"):
-            if isinstance(audio, io.TextIOBase):
+            if isinstance(audio, io.TextIOBase) or hasattr(audio, "encoding"):
                 raise ValueError("the stream is one of text: open the file with mode 'rb'")
             if rate is not None:
                 raise ValueError("rate is for samples: files know their own")
             return ask(cast(Source, audio))
         if audio is None:
             raise ValueError("there is nothing to classify: give a path, a stream or samples")
+        # Lists and the tensors of other libraries too: whatever numpy takes for an array.
+        samples = np.asarray(audio)
+        if samples.dtype.kind not in "biuf":
+            raise ValueError(
+                f"a {type(audio).__name__} of this kind holds no samples: give one path, stream or "
+                "array of samples at a time"
+            )
         if rate is None:
             raise ValueError("samples need their rate: classify(samples, rate)")
-        # Lists and the tensors of other libraries too: whatever numpy takes for an array.
-        return ask.stream(ArrayStream(np.asarray(audio), rate), "<samples>")
+        return ask.stream(ArrayStream(samples, rate), "<samples>")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,10 @@ from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
 from wavemel.inference.frontend import FloatArray
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.result import GenreProbability, Probabilities2Result
+from wavemel.inference.windows import checked_rate, full_scale
 
+#: Seconds, a day: longer than results can be waited for or be of.
+_LONGEST = 86_400
 #: Sample formats of raw PCM: numpy's type, and what full scale is.
 FORMATS = {"s16le": ("<i2", 32768.0), "s32le": ("<i4", 2147483648.0), "f32le": ("<f4", 1.0)}
 
@@ -52,7 +54,7 @@ class Live:
     Raises
     ------
     ValueError
-        A number is not positive, or no number.
+        A number is not positive, no number, or out of all proportion.
     """
 
     def __init__(
@@ -64,10 +66,13 @@ class Live:
         over: float = 15.0,
         min_confidence: float | None = None,
     ) -> None:
-        if not (rate > 0 and 0 < every < math.inf):
-            raise ValueError(f"rate and every must be positive, not {rate} and {every}")
-        if not 0 <= over < math.inf:
-            raise ValueError(f"over must be 0 seconds or more, not {over}")
+        rate = checked_rate(rate)
+        if not 0 < every <= _LONGEST:
+            raise ValueError(
+                f"every must be positive, and at most {_LONGEST:,} seconds, not {every}"
+            )
+        if not 0 <= over <= _LONGEST:
+            raise ValueError(f"over must be 0 seconds or more, up to {_LONGEST:,}, not {over}")
         self._network = network
         self._result = Probabilities2Result(network.description, min_confidence)
         self._rate = network.description.rate
@@ -81,19 +86,29 @@ class Live:
         self._held: FloatArray = np.empty(0, np.float32)
         self._end = 0  # samples so far, at the model's rate
         self._next = self._size
-        self._recent: deque[npt.NDArray[np.float64]] = deque(maxlen=1 + int(over / every))
+        windows = 1 + int(over * self._rate / self._every)
+        self._recent: deque[npt.NDArray[np.float64]] = deque(maxlen=windows)
 
-    def feed(self, samples: npt.NDArray[np.float32]) -> Iterator[LiveResult]:
+    def feed(self, samples: npt.NDArray[np.generic]) -> Iterator[LiveResult]:
         """Yield a result for every window that these samples complete.
 
         Parameters
         ----------
-        samples : mono float32 (n,) at the stream's rate; cleaned in place.
+        samples : mono (n,) at the stream's rate, float in -1..1 or integer of full scale; float32
+            is cleaned in place.
+
+        Raises
+        ------
+        ValueError
+            Samples of another shape or type.
         """
-        clean(samples)
+        if samples.ndim != 1:
+            raise ValueError(f"samples must be mono, (n,), not {samples.shape}")
+        mono: FloatArray = full_scale(samples).astype(np.float32, copy=False)
+        clean(mono)
         if self._resampler is not None:
-            samples = self._resampler.resample_chunk(samples)
-        yield from self._take(samples)
+            mono = self._resampler.resample_chunk(mono)
+        yield from self._take(mono)
 
     def finish(self) -> Iterator[LiveResult]:
         """Yield the result of a stream that ended before its first window was full, if any."""
@@ -109,7 +124,9 @@ class Live:
             last = len(held) - (self._end - self._next)
             yield self._ask(held[last - self._size : last], self._next)
             self._next += self._every
-        self._held = held[max(0, len(held) - self._size - self._every) :].copy()
+        # From where the next window begins, which may be still to come.
+        first = self._next - self._size - (self._end - len(held))
+        self._held = held[max(0, first) :].copy()
 
     def _ask(self, window: FloatArray, end: int) -> LiveResult:
         start, time = (end - len(window)) / self._rate, end / self._rate

@@ -68,11 +68,15 @@ class TrackResult:
 class Probabilities2Result:
     """One answer out of windows, its order, and whether to rely on it.
 
-    ``min_confidence`` replaces the model's own threshold.
+    ``min_confidence``, from 0 to 1, replaces the model's own threshold.
     """
 
     model: ModelDescription
     min_confidence: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
+            raise ValueError(f"min_confidence must lie between 0 and 1, not {self.min_confidence}")
 
     def genres(self, probabilities: npt.NDArray[np.float64]) -> tuple[GenreProbability, ...]:
         """Return genres with their probabilities, (classes,), most probable first."""

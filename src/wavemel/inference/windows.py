@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wavemel.audio.decode import Stream
+from wavemel.audio.decode import RATES, Stream
 from wavemel.audio.load import Window, stream_windows, stretch_at
 from wavemel.audio.mix import clean
 from wavemel.audio.resample import fit
@@ -88,18 +88,7 @@ class ArrayStream:
         if samples.ndim not in (1, 2) or not samples.size:
             raise ValueError(f"samples must be (n,) or (n, channels), not {samples.shape}")
         mono: FloatArray
-        if np.issubdtype(samples.dtype, np.integer):
-            if samples.dtype.itemsize > 4:
-                raise ValueError(
-                    f"samples of {samples.dtype} do not say what full scale is: give 8, 16 or 32 "
-                    "bits, or floats in -1..1"
-                )
-            scale = float(np.iinfo(samples.dtype).max) + 1
-            # Unsigned audio has its zero in the middle.
-            middle = scale / 2 if samples.dtype.kind == "u" else 0.0
-            samples = (samples.astype(np.float64) - middle) / (middle or scale)
-        elif not np.issubdtype(samples.dtype, np.floating):
-            raise ValueError(f"samples must be float or integer, not {samples.dtype}")
+        samples = full_scale(samples)
         if samples.ndim == 2 and samples.shape[0] < samples.shape[1]:
             samples = samples.T
         self.channels = 1 if samples.ndim == 1 else samples.shape[1]
@@ -107,7 +96,7 @@ class ArrayStream:
             mono = (samples if samples.ndim == 1 else samples.mean(axis=1)).astype(np.float32)
         self.replaced = clean(mono)
         self._samples = mono
-        self.rate = _whole(rate)
+        self.rate = checked_rate(rate)
         self.announced = len(mono)
         self.complete = True
         self._position = 0
@@ -137,12 +126,35 @@ class ArrayStream:
         """Nothing to release."""
 
 
-def _whole(rate: object) -> int:
-    """Return a rate in Hz; raise ValueError where it is none."""
-    if (
-        not isinstance(rate, int | float | np.integer | np.floating)
-        or rate < 1
-        or rate != int(rate)
-    ):
-        raise ValueError(f"rate must be a positive whole number of Hz, not {rate!r}")
-    return int(rate)
+def full_scale(samples: np.ndarray) -> np.ndarray:
+    """Return samples as floats in -1..1: integers by what is full scale of them, floats as they are.
+
+    Raises
+    ------
+    ValueError
+        Neither, or integers that do not tell their full scale.
+    """
+    if np.issubdtype(samples.dtype, np.floating):
+        return samples
+    if not np.issubdtype(samples.dtype, np.integer):
+        raise ValueError(f"samples must be float or integer, not {samples.dtype}")
+    if samples.dtype.itemsize > 4:
+        raise ValueError(
+            f"samples of {samples.dtype} do not say what full scale is: give 8, 16 or 32 "
+            "bits, or floats in -1..1"
+        )
+    scale = float(np.iinfo(samples.dtype).max) + 1
+    # Unsigned audio has its zero in the middle.
+    middle = scale / 2 if samples.dtype.kind == "u" else 0.0
+    return (samples.astype(np.float64) - middle) / (middle or scale)
+
+
+def checked_rate(rate: object) -> int:
+    """Return a rate in Hz; raise ValueError where it is none that a file could have."""
+    low, high = RATES
+    number = isinstance(rate, int | float | np.integer | np.floating) and not isinstance(rate, bool)
+    if not number or not low <= rate <= high or rate != int(rate):  # type: ignore[call-overload, operator]
+        raise ValueError(
+            f"rate must be a whole number of Hz from {low:,} to {high:,}, not {rate!r}"
+        )
+    return int(rate)  # type: ignore[call-overload]
