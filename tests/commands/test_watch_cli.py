@@ -161,6 +161,7 @@ def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
     (tmp_path / "unlike.txt").write_text("a xylophone = X\n")
     for words, said in (
         (("nowhere",), "nowhere is no folder"),
+        (("",), "an empty name is no folder"),
         (("music", "--out", "x.parquet"), "rows as they come, into files that end in .csv, .jsonl"),
         (("music", "--format", "xml"), "(known: csv, jsonl, table)"),
         (("music", "--format", "parquet"), "--format 'parquet': watch writes rows as they come"),

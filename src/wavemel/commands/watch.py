@@ -38,7 +38,7 @@ _LONGEST_SETTLE = 3600.0
 
 
 def watch(
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Watched with all below it.")],
+    name: Annotated[str, typer.Argument(metavar="FOLDER", help="Watched with all below it.")],
     model: Model = None,
     out: Annotated[
         Path | None,
@@ -109,9 +109,10 @@ def watch(
     from wavemel.library.watching import Watched
     from wavemel.outputs import Layout
 
-    if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder")
-    folder = Path(os.path.abspath(folder))  # as changes are reported
+    # A variable that is not set: as a path it would be the current folder.
+    if not name or not os.path.isdir(name):
+        raise ConfigError(f"{name or 'an empty name'} is no folder")
+    folder = Path(os.path.abspath(name))  # as changes are reported
     if not 0 <= settle <= _LONGEST_SETTLE:
         raise ConfigError(f"--settle is from 0 to {_LONGEST_SETTLE:g} seconds, not {settle:g}")
     watched = Watched(folder, settle, once=once, polling=polling, say=_say)
