@@ -11,6 +11,8 @@ import pytest
 from tones import write_tone
 from typed import Run
 
+from wavemel.audio.decode import RATES
+
 HEAVY = {"torch", "librosa", "pandas", "matplotlib", "scipy", "sklearn", "lightning", "pyarrow"}
 
 
@@ -102,4 +104,6 @@ def test_typer_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
     assert run("classify", "--", "-a.wav").code == 0
     wrong = run("classify", "a.wav", "--top", "0")
     assert (wrong.code, "--top" in wrong.err) == (2, True)
-    assert b"--min-confidence" in run("classify", "--help").out
+    shown = " ".join(run("classify", "--help").out.decode().split())
+    for part in ("--min-confidence", "Formats: MP3, WAV", "from {:,} to {:,} Hz".format(*RATES)):
+        assert part in shown

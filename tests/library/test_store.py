@@ -212,7 +212,10 @@ def test_accepted_changes_are_not_done_again(path: Path, song: str) -> None:
 
 def test_other_settings_are_refused(path: Path) -> None:
     Store(path, ABOUT).close()
-    with pytest.raises(ModelError, match=r"model 'm@1', not 'm@2'"):
+    with pytest.raises(
+        ModelError,
+        match=r"model 'm@1', not 'm@2': give another --out, .* or remove it, .* to start afresh",
+    ):
         Store(path, {**ABOUT, "model": "m@2"})
 
 

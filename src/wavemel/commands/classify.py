@@ -99,6 +99,13 @@ def classify(
     genre's probability within --tolerance of what reading the --whole file would
     give, with 95 % confidence; up to twice as many where two genres lie close.
 
+    Formats: MP3, WAV, FLAC, Ogg (Vorbis, Opus), AIFF and others of libsndfile; with the
+    extra av, M4A, WMA and what else FFmpeg reads. What a file is goes by its content;
+    in folders, only names that end as audio does are looked at.
+
+    Limits: any length; rates from 1,000 to 1,000,000 Hz. Silence has no genre. An answer is unsure where a file is much shorter than what the model hears at a
+    time, or recorded at half the model's rate or less.
+
     It exits 0 when all went well, 1 when some files failed (each has a row that
     says why), 2 when the call was wrong.
 

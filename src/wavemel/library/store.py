@@ -109,7 +109,8 @@ class Store:
             if saved.get(key) != value:
                 raise ModelError(
                     f"{self.path} holds results with {key} {saved.get(key)!r}, not {value!r}: "
-                    "give another --out, or ask as before"
+                    "give another --out, ask as before, or remove it, and the file of results, to "
+                    "start afresh"
                 )
 
     @contextlib.contextmanager
