@@ -44,7 +44,11 @@ def test_folders_lists_patterns_and_streams(run: Run, tmp_path: Path) -> None:
     assert found("music/**/*.wav") == sorted(paths)
     assert found(stdin="\0".join(paths).encode()) == sorted(paths)
     assert found(stdin="\n".join(paths[:2]).encode()) == sorted(paths[:2])
-    assert found("-", stdin=(tmp_path / "music" / "a.wav").read_bytes()) == ["-"]
+    audio = (tmp_path / "music" / "a.wav").read_bytes()
+    assert found("-", stdin=audio) == ["-"]
+    forgotten = run("classify", stdin=audio)
+    assert (forgotten.code, forgotten.out) == (2, b"")
+    assert "standard input holds audio (WAV), no list of paths: give - to class" in forgotten.err
 
 
 def bad_files(folder: Path) -> dict[bytes, str | None]:

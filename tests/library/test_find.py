@@ -1,11 +1,16 @@
 """What is classified, and what cannot be looked at."""
 
+import codecs
+import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from wavemel.library.find import Found, find, read_list
+from wavemel.errors import ConfigError
+from wavemel.library.find import Found, find, list_on, read_list
 
 
 def make(root: Path, *names: str) -> None:
@@ -125,3 +130,39 @@ def test_lists() -> None:
     assert read_list(b"a\nb.mp3\0c.mp3\0") == ["a\nb.mp3", "c.mp3"]
     assert read_list(b"\xef\xbb\xbfa.mp3\r\nb.mp3\r\n") == ["a.mp3", "b.mp3"]
     assert read_list(b"\n\n") == []
+
+
+@pytest.mark.parametrize("form", ["WAV", "FLAC", "OGG", "AIFF", "CAF", "MP3"])
+def test_audio_is_no_list(form: str) -> None:
+    for samples in (np.random.default_rng(0).standard_normal(44100) * 0.1, np.zeros(44100)):
+        file = io.BytesIO()
+        soundfile.write(file, samples, 44100, format=form)
+        said = f"holds audio \\({form}\\), no list of paths: give - to classify it"
+        with pytest.raises(ConfigError, match=f"(?i){said}"):
+            list_on(io.BytesIO(file.getvalue()))
+
+
+def test_what_else_is_no_list() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, 200_000, np.uint8).tobytes()
+    for data, said in (
+        (b"PK\x03\x04" + noise, r"holds a zip archive, .*: name what is in it"),
+        (b"%PDF-1.4\n" + noise, "holds a PDF document, no list of paths"),
+        (b"\0\0" + noise, "holds no list of paths, one a line"),
+        (codecs.BOM_UTF16_LE + "a.mp3\n".encode("utf-16-le"), "UTF-16"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            list_on(io.BytesIO(data))
+
+
+def test_lists_of_odd_names_are_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, "ID3\x01/a.mp3", "RIFF\x02.wav")
+    for data in (
+        b"ID3\x01/a.mp3\0RIFF\x02.wav\0",  # they exist
+        b"RIFFs/1.wav\nRIFFs/2.wav\n",  # they do not, and are text
+        b"a\nb.mp3\0c\rd.mp3\0",
+        b"S\xe9culaire.mp3\n\xe9t\xe9.mp3\n",
+        b"\x1b.mp3\n" + b"".join(b"%d.mp3\n" % i for i in range(20_000)),
+        b"",
+    ):
+        assert list_on(io.BytesIO(data)) == read_list(data)

@@ -103,11 +103,11 @@ def reading(whole: bool, seconds: float | None, tolerance: float) -> Reading:
 
 
 def _listed() -> tuple[str, ...]:
-    from wavemel.library.find import read_list
+    from wavemel.library.find import list_on
 
     if sys.stdin.isatty():
         raise ConfigError("give files or folders, or a list of them on standard input")
-    paths = tuple(read_list(sys.stdin.buffer.read()))
+    paths = tuple(list_on(sys.stdin.buffer))
     if not paths:
         raise DataError("the list of paths on standard input is empty")
     return paths

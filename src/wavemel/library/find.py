@@ -8,8 +8,11 @@ import glob
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from wavemel.audio.locate import MEMBER_MARK
+from wavemel.audio.sniff import refused, sniff
+from wavemel.errors import ConfigError
 
 #: Endings of the files that a folder's walk takes for audio; what they are, decoding finds out.
 AUDIO_SUFFIXES = frozenset(
@@ -19,6 +22,10 @@ AUDIO_SUFFIXES = frozenset(
         *(".ape", ".mka", ".webm", ".mpc", ".tta", ".dsf", ".amr", ".ac3", ".dts"),
     )
 )
+#: Bytes of a list by which it is told from a file: enough for many names, and none is read for long.
+_BEGINNING = 1 << 16
+#: Part of a list's names that may hold control characters, where most of them do not exist.
+_ODD = 0.1
 
 
 @dataclass(frozen=True)
@@ -142,3 +149,46 @@ def read_list(data: bytes) -> list[str]:
     if separator == b"\n":
         names = [name.removesuffix(b"\r") for name in names]
     return [os.fsdecode(name) for name in names if name]
+
+
+def list_on(stream: BinaryIO) -> list[str]:
+    """Return the paths of the list on a stream, as `read_list` does.
+
+    Raises
+    ------
+    ConfigError
+        The stream holds something else: as names, its bytes would be ``/`` or ``*`` among others.
+    """
+    head = stream.read(_BEGINNING)
+    _refuse_files(head)
+    return read_list(head + stream.read())
+
+
+def _refuse_files(head: bytes) -> None:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head[2:4]:
+        raise ConfigError("standard input holds UTF-16 text: a list of paths is to be UTF-8")
+    container, other = sniff(head)[0], refused(head)
+    names = read_list(head)
+    # A text may begin as some file does, and a name among many hold whatever it likes.
+    if container is None and other is None:
+        odd = sum(map(_has_controls, names)) > _ODD * len(names)
+    else:
+        odd = any(_has_controls(name) or not _is_utf8(name) for name in names)
+    if not odd or 2 * sum(map(os.path.lexists, names)) >= len(names):
+        return
+    if other is not None:
+        said = f"{other[0]}, no list of paths" + (f": {other[1]}" if other[1] else "")
+    elif container is not None:
+        said = f"audio ({container}), no list of paths: give - to classify it"
+    else:
+        said = "no list of paths, one a line or separated by NUL bytes"
+    raise ConfigError(f"standard input holds {said}")
+
+
+def _has_controls(name: str) -> bool:
+    # NUL bytes set apart what holds newlines and tabs.
+    return any(char < " " and char not in "\t\n\r" for char in name)
+
+
+def _is_utf8(name: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in name)
