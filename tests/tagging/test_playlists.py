@@ -81,8 +81,22 @@ def test_names_that_m3u_cannot_hold_are_told_and_json_holds_them(tmp_path: Path)
     assert unheld == []
     assert json.loads(written.read_text()) == {
         "name": "rock",
-        "tracks": [{"path": path, "probability": 0.5} for path in [*odd, "/m/c.mp3"]],
+        "tracks": [
+            {"path": "/m/a\nb.mp3", "probability": 0.5},
+            {"path": r"/m/\xff.mp3", "path_base64": "L20v/y5tcDM=", "probability": 0.5},
+            {"path": "/m/c.mp3", "probability": 0.5},
+        ],
     }
+    for format in ("m3u", "json"):  # a lone surrogate is valid in neither
+        (written,), _ = write_playlists(lists, tmp_path, format=format)
+        assert b"\\ud" not in written.read_bytes()
+        written.read_bytes().decode("utf-8")
+
+
+def test_any_genre_can_be_written(tmp_path: Path) -> None:
+    for format, line in (("m3u", "#PLAYLIST:r?o ck"), ("json", '"name": "r?o\\nck"')):
+        (written,), _ = write_playlists([Playlist("r\ud800o\nck", ())], tmp_path, format=format)
+        assert line in written.read_bytes().decode("utf-8")
 
 
 def test_a_song_that_looks_like_a_comment_is_no_comment(

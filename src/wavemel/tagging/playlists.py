@@ -14,6 +14,7 @@ from os import PathLike
 from pathlib import Path
 
 from wavemel.errors import ConfigError
+from wavemel.outputs.rows import named
 from wavemel.registry import suggest
 from wavemel.tagging.errors import shown
 from wavemel.tagging.mapping import GenreMap
@@ -73,7 +74,7 @@ def write_playlists(
 
     Parameters
     ----------
-    format : ``m3u`` (``.m3u8``) or ``json``.
+    format : ``m3u`` (``.m3u8``) or ``json``, where a name that is no UTF-8 stands as in results.
     relative : name files as seen from ``folder``, so that both can move together.
 
     Returns
@@ -109,7 +110,7 @@ def write_playlists(
                 tracks.append((_seen_from(folder, path, relative), probability))
         target = folder / f"{_file_name(playlist.genre, names)}{ending}"
         with _told(target, "cannot be written"):
-            _replace(target, render(playlist.genre, tracks))
+            _replace(target, render(_as_text(playlist.genre), tracks))
         written.append(target)
     return written, list(dict.fromkeys(unheld))
 
@@ -166,7 +167,7 @@ def _told(path: Path, what: str) -> Iterator[None]:
 
 
 def _m3u(genre: str, tracks: list[tuple[str, float]]) -> str:
-    lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{genre}"]
+    lines = ["#EXTM3U", "#EXTENC:UTF-8", f"#PLAYLIST:{' '.join(genre.split())}"]
     for path, _ in tracks:
         name = re.split(r"[/\\]", path)[-1].rpartition(".")[0] or path
         lines += [f"#EXTINF:-1,{name}", path if not path.startswith("#") else f"./{path}"]
@@ -174,7 +175,7 @@ def _m3u(genre: str, tracks: list[tuple[str, float]]) -> str:
 
 
 def _json(genre: str, tracks: list[tuple[str, float]]) -> str:
-    listed = [{"path": path, "probability": probability} for path, probability in tracks]
+    listed = [{**named(path), "probability": probability} for path, probability in tracks]
     return json.dumps({"name": genre, "tracks": listed}, indent=1) + "\n"
 
 
@@ -199,6 +200,11 @@ def _seen_from(folder: Path, path: str, relative: bool) -> str:
         return os.path.relpath(absolute, os.path.realpath(folder))
     except ValueError:  # another drive
         return absolute
+
+
+def _as_text(genre: str) -> str:
+    """Return a genre without what UTF-8 cannot write: results by others may hold anything."""
+    return genre.encode("utf-8", "replace").decode("utf-8")
 
 
 def _file_name(genre: str, taken: set[str]) -> str:
