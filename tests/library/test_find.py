@@ -60,6 +60,19 @@ def test_a_name_that_looks_like_a_pattern_is_a_name(tmp_path: Path) -> None:
     assert names(list(find([f"{tmp_path}/[live] 2.mp3"])), tmp_path) == ["[live] 2.mp3"]
 
 
+def test_a_folder_that_looks_like_a_pattern_is_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path, "Alb [2001]/1.mp3", "Alb [2001]/CD [1]/2.mp3", "Alb 2/3.mp3", "Alb 2/CD 1/4.mp3")
+    monkeypatch.chdir(tmp_path)
+    for root in ("", "./", f"{tmp_path}/", f"{tmp_path}//"):
+        found = list(find([f"{root}Alb [2001]/*.mp3"]))
+        assert names(found, tmp_path) == ["Alb [2001]/1.mp3"]
+    assert names(list(find(["Alb [2001]/CD [1]/*"])), tmp_path) == ["Alb [2001]/CD [1]/2.mp3"]
+    assert [f.message for f in find(["Alb [2001]/CD [12]/*"])] == ["matches no file"]
+    assert names(list(find(["Alb [23]/CD [12]/*"])), tmp_path) == ["Alb 2/CD 1/4.mp3"]
+
+
 def test_members_of_archives_pass(tmp_path: Path) -> None:
     member = f"{tmp_path}/a.zip!/x*.mp3"
     assert [f.path for f in find([member])] == [member]

@@ -44,7 +44,7 @@ def find(paths: Iterable[str]) -> Iterator[Found]:
     ----------
     paths : files (taken whatever their ending), folders (walked; links are followed, never
         twice into one folder), ``archive.zip!/member``, and patterns such as ``music/**/*.mp3``
-        where no file of that very name exists.
+        where no file of that very name exists; of a pattern, what exists stands for itself.
     """
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
@@ -62,7 +62,7 @@ def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
     elif os.path.lexists(path) or MEMBER_MARK in path or not glob.has_magic(path):
         yield Found(path)
     else:
-        matches = sorted(glob.glob(path, recursive=True))
+        matches = sorted(glob.glob(_existing_part_escaped(path), recursive=True))
         if not matches:
             yield Found(path, "missing", "matches no file")
         for match in matches:
@@ -72,6 +72,14 @@ def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
             elif is_audio(match) or os.path.splitext(path)[1] not in ("", ".*"):
                 # "*.dat" names its files; of "*" only the audio is meant.
                 yield Found(match)
+
+
+def _existing_part_escaped(pattern: str) -> str:
+    """Return a pattern whose longest leading part that exists stands for itself: ``[2001]/*.mp3``."""
+    there = pattern
+    while there and not os.path.lexists(there):
+        there = os.path.dirname(there)
+    return glob.escape(there) + pattern[len(there) :]
 
 
 def _walk(root: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
