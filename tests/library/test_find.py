@@ -3,6 +3,7 @@
 import codecs
 import io
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,33 @@ def test_a_folder_that_looks_like_a_pattern_is_a_folder(
 def test_members_of_archives_pass(tmp_path: Path) -> None:
     member = f"{tmp_path}/a.zip!/x*.mp3"
     assert [f.path for f in find([member])] == [member]
+
+
+def test_patterns_in_archives(tmp_path: Path) -> None:
+    members = ("2.mp3", "10 [a].mp3", "notes.txt", "cd/1.mp3", "cd/x/3.ogg", "__MACOSX/._2.mp3")
+    archive = tmp_path / "a [1].zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        made.mkdir("cd")
+        for member in members:
+            made.writestr(member, "x")
+
+    def found(pattern: str) -> list[str]:
+        listed = list(find([f"{archive}!/{pattern}"]))
+        assert all(f.reason is None for f in listed)
+        return [f.path.removeprefix(f"{archive}!/") for f in listed]
+
+    assert found("*.mp3") == ["10 [a].mp3", "2.mp3"]
+    assert found("*") == ["10 [a].mp3", "2.mp3", "cd/1.mp3", "cd/x/3.ogg"]
+    assert found("**") == found("**/*") == found("*")
+    assert found("**/*.mp3") == ["10 [a].mp3", "2.mp3", "cd/1.mp3"]
+    assert found("c?/*") == found("cd/**") == ["cd/1.mp3", "cd/x/3.ogg"]
+    assert found("*.txt") == ["notes.txt"]
+    assert found("10 [a].mp3") == ["10 [a].mp3"]
+    assert found("none.mp3") == ["none.mp3"]  # reading says that it is missing
+    (missing,) = find([f"{archive}!/*.flac"])
+    assert (missing.reason, missing.message) == ("missing", "matches no file in the archive")
+    archive.write_bytes(b"no archive")
+    assert found("*.mp3") == ["*.mp3"]
 
 
 def test_links_are_followed_once_and_loops_are_told(tmp_path: Path) -> None:

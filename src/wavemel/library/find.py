@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import errno
+import fnmatch
 import glob
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from wavemel.audio.locate import MEMBER_MARK
+from wavemel.audio.locate import MEMBER_MARK, exists, split
 from wavemel.audio.sniff import refused, sniff
 from wavemel.errors import ConfigError
 
@@ -44,7 +45,8 @@ def find(paths: Iterable[str]) -> Iterator[Found]:
     ----------
     paths : files (taken whatever their ending), folders (walked; links are followed, never
         twice into one folder), ``archive.zip!/member``, and patterns such as ``music/**/*.mp3``
-        where no file of that very name exists; of a pattern, what exists stands for itself.
+        or ``archive.zip!/*.mp3`` where no file of that very name exists; of a pattern, what
+        exists stands for itself.
     """
     seen: set[str] = set()
     folders: set[tuple[int, int]] = set()
@@ -59,8 +61,10 @@ def find(paths: Iterable[str]) -> Iterator[Found]:
 def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
     if os.path.isdir(path):
         yield from _walk(path, folders)
-    elif os.path.lexists(path) or MEMBER_MARK in path or not glob.has_magic(path):
+    elif os.path.lexists(path) or not glob.has_magic(path):
         yield Found(path)
+    elif split(path)[1] is not None:
+        yield from _members(path)
     else:
         matches = sorted(glob.glob(_existing_part_escaped(path), recursive=True))
         if not matches:
@@ -69,9 +73,54 @@ def _expand(path: str, folders: set[tuple[int, int]]) -> Iterator[Found]:
             if os.path.isdir(match):
                 # "music/*" means what lies in music, folders with all they hold.
                 yield from _walk(match, folders)
-            elif is_audio(match) or os.path.splitext(path)[1] not in ("", ".*"):
-                # "*.dat" names its files; of "*" only the audio is meant.
+            elif is_audio(match) or _names_files(path):
                 yield Found(match)
+
+
+def _names_files(pattern: str) -> bool:
+    """Return whether a pattern means files of any kind, as ``*.dat`` does: of ``*`` the audio is meant."""
+    return os.path.splitext(pattern)[1] not in ("", ".*")
+
+
+def _members(path: str) -> Iterator[Found]:
+    """Yield the members of an archive that a pattern means; what is no archive, reading finds out."""
+    archive, pattern = split(path)
+    if pattern is None or not glob.has_magic(pattern) or exists(path):
+        yield Found(path)
+        return
+    import zipfile  # few files lie in one
+
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            members = sorted(info.filename for info in opened.infolist() if not info.is_dir())
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError):
+        yield Found(path)
+        return
+    wanted = pattern.split("/")
+    matched = False
+    for member in members:
+        parts = member.split("/")
+        taken = _matches(parts, wanted) and (is_audio(member) or _names_files(pattern))
+        if not taken and is_audio(member):  # in a folder that is meant
+            taken = any(_matches(parts[:count], wanted) for count in range(1, len(parts)))
+        if taken:
+            matched = True
+            yield Found(f"{archive}{MEMBER_MARK}{member}")
+    if not matched:
+        yield Found(path, "missing", "matches no file in the archive")
+
+
+def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Return whether a member's name, part by part, is one that `glob` would find."""
+    if not pattern:
+        return not parts
+    if pattern[0] == "**":
+        return _matches(parts, pattern[1:]) or (
+            bool(parts) and not parts[0].startswith(".") and _matches(parts[1:], pattern)
+        )
+    if not parts or (parts[0].startswith(".") and not pattern[0].startswith(".")):
+        return False
+    return fnmatch.fnmatchcase(parts[0], pattern[0]) and _matches(parts[1:], pattern[1:])
 
 
 def _existing_part_escaped(pattern: str) -> str:
