@@ -6,6 +6,7 @@ import errno
 import os
 import stat
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -334,6 +335,14 @@ def test_missing_files_folders_and_pipes_are_named(tmp_path: Path) -> None:
         for call in (read_genres, lambda p: write_genres(p, ["x"])):
             with pytest.raises(TagError, match=said):
                 call(tmp_path / name)
+
+
+def test_members_of_archives_are_named(song: Song, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(song("mp3"), "a.mp3")
+    for call in (read_genres, lambda p: write_genres(p, ["x"])):
+        with pytest.raises(TagError, match="lies in an archive, where tags cannot be written"):
+            call(tmp_path / "a.zip!" / "a.mp3")
 
 
 def test_a_name_with_a_newline_is_one_line_in_errors(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import BinaryIO
 
+from wavemel.audio.locate import split
 from wavemel.tagging.digest import PIECE, file_hash
 from wavemel.tagging.errors import TagError
 from wavemel.tagging.formats import format_of, readable
@@ -141,6 +142,8 @@ def write_genres(
 
 
 def _regular(path: str) -> os.stat_result:
+    if split(path)[1] is not None:
+        raise TagError(path, "lies in an archive, where tags cannot be written: unpack it first")
     found = os.stat(path)
     if stat.S_ISDIR(found.st_mode):
         raise TagError(path, "is a folder")
