@@ -91,6 +91,14 @@ def test_failures_are_rows(path: str, tmp_path: Path) -> None:
     assert not any(change.writes for change in changes[:3])
 
 
+def test_a_read_only_file_fails_before_it_is_written(path: str) -> None:
+    Path(path).chmod(0o444)
+    (change,) = plan([Verdict(path, GENRES)])
+    assert change == Change(path, [], [], "is read-only: make it writable to tag it", failed=True)
+    write = plan([Verdict(path, GENRES, unsure=True)])
+    assert not write[0].failed  # nothing is to be written
+
+
 def test_a_file_of_two_names_is_written_once(path: str, tmp_path: Path) -> None:
     link = tmp_path / "a link.mp3"
     link.symlink_to(path)

@@ -59,6 +59,23 @@ def read_genres(path: str | PathLike[str]) -> list[str]:
             return format_of(file, path).read(file)
 
 
+def check_writable(path: str | PathLike[str]) -> None:
+    """Look whether genres can be written to a file, as far as that shows without trying.
+
+    Raises
+    ------
+    TagError
+        They cannot.
+    MissingExtraError
+        mutagen is not installed.
+    """
+    path = os.path.realpath(path)
+    with _told(path):
+        _writable(path)
+        with readable(path), open(path, "rb") as file:
+            format_of(file, path).check(file)
+
+
 def audio_digest(path: str | PathLike[str]) -> str:
     """Return a digest of all in a file that is no tag: it stays, whatever is done to its tags.
 
@@ -107,9 +124,7 @@ def write_genres(
     path = os.path.realpath(path)
     wanted = list(genres)
     with _told(path):
-        old = _regular(path)
-        if not old.st_mode & 0o222 or not os.access(path, os.W_OK):
-            raise TagError(path, "is read-only: make it writable to tag it")
+        old = _writable(path)
         folder = os.path.dirname(path)
         sweep(folder)
         handle, temporary = tempfile.mkstemp(SUFFIX, f"{PREFIX}{os.getpid()}-", folder)
@@ -152,6 +167,13 @@ def _regular(path: str) -> os.stat_result:
     return found
 
 
+def _writable(path: str) -> os.stat_result:
+    found = _regular(path)
+    if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
+        raise TagError(path, "is read-only: make it writable to tag it")
+    return found
+
+
 def _copy(path: str, new: BinaryIO) -> str:
     hashed = hashlib.sha256()
     with open(path, "rb") as old:
@@ -169,6 +191,7 @@ def _tag(new: BinaryIO, path: str, wanted: list[str], expected: Sequence[str] | 
         before = kind.read(new)
         if expected is not None and before != list(expected):
             raise TagError(path, "has other genres by now; look at the changes again")
+        kind.check(new)
         audio, others = kind.rest(new)
         kind.write(new, wanted)
         new.flush()

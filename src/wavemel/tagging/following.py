@@ -84,8 +84,12 @@ class Follower:
             return  # Changed meanwhile: it is classified anew.
         genres = [(genre["genre"], genre["probability"]) for genre in row["genres"]]
         verdict = Verdict(path, genres, row["unsure"])
+        # A file that cannot be written to now is to fail when it is: it is tried again.
         (change,) = plan(
-            [verdict], min_confidence=self._rules.min_confidence, mapping=self._rules.mapping
+            [verdict],
+            min_confidence=self._rules.min_confidence,
+            mapping=self._rules.mapping,
+            check=False,
         )
         if change.failed:
             yield Outcome(path, "kept", change.why)

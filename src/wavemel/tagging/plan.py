@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wavemel.errors import ConfigError
 from wavemel.tagging.errors import TagError, shown
-from wavemel.tagging.files import read_genres
+from wavemel.tagging.files import check_writable, read_genres
 from wavemel.tagging.mapping import GenreMap
 from wavemel.tagging.verdicts import Verdict
 
@@ -37,6 +37,7 @@ def plan(
     mapping: GenreMap | None = None,
     top: int = 1,
     unsure: bool = False,
+    check: bool = True,
 ) -> list[Change]:
     """Return what is to be done with each file; nothing is written.
 
@@ -49,6 +50,7 @@ def plan(
     mapping : from the model's genres to tags.
     top : at most this many of the model's genres a file.
     unsure : write also what the classifier is unsure of.
+    check : fail here where it shows that a file cannot be written to, and not when it is.
 
     Raises
     ------
@@ -84,6 +86,11 @@ def plan(
             unsure=unsure,
         )
         change = Change(verdict.path, before, after, why)
+        if change.writes and check:
+            try:
+                check_writable(verdict.path)
+            except TagError as error:
+                change = Change(verdict.path, before, before, error.message, failed=True)
         if change.writes:
             taken[file] = verdict.path
         changes.append(change)

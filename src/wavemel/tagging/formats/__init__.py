@@ -24,7 +24,10 @@ class DamagedError(ValueError):
 
 
 class TagFormat(Protocol):
-    """What every kind of file offers; files are open for reading (and writing) in binary mode."""
+    """What every kind of file offers; files are open for reading (and writing) in binary mode.
+
+    Formats inherit from it what they have no need to say.
+    """
 
     #: Formats are asked in this order, lowest first: sure signs before guesses.
     order: int
@@ -36,6 +39,10 @@ class TagFormat(Protocol):
     def read(self, file: BinaryIO) -> list[str]:
         """Return the genres."""
         ...
+
+    def check(self, file: BinaryIO) -> None:
+        """Raise DamagedError where a look at the structure tells that genres cannot be written."""
+        return
 
     def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
         """Replace the genres, in place."""

@@ -7,12 +7,12 @@ from typing import Any, BinaryIO
 
 from wavemel.tagging import comments
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, DamagedError, id3_size
+from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat, id3_size
 
 PADDING, COMMENTS = 1, 4
 
 
-class Flac:
+class Flac(TagFormat):
     """Native FLAC; ID3 tags around it are left as they are."""
 
     order = 2

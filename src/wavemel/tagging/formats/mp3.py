@@ -8,13 +8,13 @@ from typing import BinaryIO
 from wavemel.audio import mpeg
 from wavemel.tagging import id3
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, after_id3, id3_size
+from wavemel.tagging.formats import FORMATS, TagFormat, after_id3, id3_size
 
 #: An ID3v1 tag and what some programs put around it end within this many bytes of the end.
 TAIL = 256
 
 
-class Mp3:
+class Mp3(TagFormat):
     """MPEG audio, layers 1 to 3, with ID3v2 in front; an ID3v1 tag at the end is left as it is."""
 
     order = 9

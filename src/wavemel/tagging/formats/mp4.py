@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, DamagedError
+from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat
 
 KEY = "\xa9gen"
 CONTAINERS = {b"moov", b"udta", b"trak", b"mdia", b"minf", b"stbl", b"meta", b"moof", b"traf", b"edts", b"dinf"}  # fmt: skip
@@ -27,7 +27,7 @@ class Atom:
     size: int
 
 
-class Mp4:
+class Mp4(TagFormat):
     """ISO base media files with one movie box."""
 
     order = 1

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from wavemel.tagging import comments
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, DamagedError
+from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat
 
 PAGE = 27
 #: Per codec: how its first packet starts, and how many bytes its second has before the comments.
@@ -20,7 +20,7 @@ CODECS = {
 }
 
 
-class Ogg:
+class Ogg(TagFormat):
     """One logical stream of audio in Ogg pages."""
 
     order = 3
