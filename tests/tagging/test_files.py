@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -17,8 +18,9 @@ import pytest
 import soundfile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mutagen.apev2 import APEv2
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, COMM, TALB, TIT2, TPE1, TXXX, Encoding
+from mutagen.id3 import APIC, COMM, ID3, TALB, TCON, TIT2, TPE1, TXXX, Encoding
 from mutagen.mp4 import MP4, MP4Cover, MP4FreeForm
 from mutagen.ogg import OggPage
 
@@ -179,6 +181,51 @@ def test_flac_behind_an_id3_tag_keeps_it(song: Song, decoded: Callable[[Path], b
     assert path.read_bytes().startswith(front + b"fLaC")
     assert read_genres(path) == GENRES
     assert decoded(path) == samples
+
+
+def _with_foreign_genre(path: Path, kind: str) -> bytes:
+    """Put a genre into a tag that is never written; return what of the file it is."""
+    data = path.read_bytes()
+    if kind == "flac":
+        front = io.BytesIO()
+        id3 = ID3()
+        id3.add(TCON(encoding=Encoding.UTF8, text=["Rock", "Pop"]))
+        id3.save(front)
+        path.write_bytes(front.getvalue() + data)
+        return front.getvalue()
+    ape = APEv2()
+    ape["GENRE"] = ["Rock", "Pop"]
+    ape.save(path)
+    return path.read_bytes()[len(data) :]
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac"])
+def test_a_genre_in_a_tag_of_another_kind_counts_and_stays(kind: str, song: Song) -> None:
+    path = song(kind)
+    foreign = _with_foreign_genre(path, kind)
+    assert foreign in path.read_bytes()
+    assert read_genres(path) == ["Rock", "Pop"]
+    written = write_genres(path, GENRES, expected=["Rock", "Pop"])
+    assert (written.before, read_genres(path)) == ([], GENRES)
+    assert foreign in path.read_bytes()
+    write_genres(path, [])
+    assert read_genres(path) == ["Rock", "Pop"]
+    assert foreign in path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac"])
+def test_a_damaged_tag_of_another_kind_is_no_obstacle(kind: str, song: Song) -> None:
+    path = song(kind)
+    foreign = _with_foreign_genre(path, kind)
+    broken = foreign.replace(b"Rock\0Pop", b"\xff\xfe\xff\xfe\xff\xfe\xff\xfe").replace(
+        b"GENRE\0", b"\xffENRE\0"
+    )
+    assert broken != foreign
+    path.write_bytes(path.read_bytes().replace(foreign, broken))
+    assert read_genres(path) == []
+    write_genres(path, GENRES)
+    assert read_genres(path) == GENRES
+    assert broken in path.read_bytes()
 
 
 def test_vorbis_comments_that_are_no_utf8_are_refused_and_kept(song: Song) -> None:

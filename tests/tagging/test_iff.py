@@ -78,3 +78,36 @@ def test_what_cannot_be_written_is_told_by_a_dry_run(
         write_genres(path, ["rock"])
     assert refused.value.message == change.why
     assert path.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("raw", "genre"),
+    [(b"Rock\0", "Rock"), (b"Rock", "Rock"), (b"Caf\xe9\0\0", "Café"), ("Café".encode(), "Café")],
+)
+def test_a_genre_of_the_info_list_counts_and_stays(raw: bytes, genre: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    info = chunk(b"LIST", b"INFO" + chunk(b"INAM", b"Odd\0\0") + chunk(b"IGNR", raw))
+    other = chunk(b"LIST", b"adtl" + chunk(b"IGNR", b"None\0"))
+    path.write_bytes(wav(other, info, chunk(b"data", EVEN)))
+    assert read_genres(path) == [genre]
+    verdict = Verdict(str(path), [("electronic", 0.9)])
+    assert plan([verdict])[0].why == "has a genre"
+    (change,) = plan([verdict], overwrite=True)
+    written = write_genres(path, change.after, expected=change.before)
+    assert read_genres(path) == ["electronic"]
+    assert info in path.read_bytes()
+    assert written.before == []
+    write_genres(path, written.before)  # as an undo does
+    assert read_genres(path) == [genre]
+
+
+def test_an_info_list_without_a_genre_or_cut_off_says_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    for body in (
+        b"INFO" + chunk(b"IGNR", b" \0"),
+        b"INFO" + chunk(b"IGNR", b"Rock")[:7],
+        b"IN",
+        b"",
+    ):
+        path.write_bytes(wav(chunk(b"LIST", body), chunk(b"data", EVEN)))
+        assert read_genres(path) == []

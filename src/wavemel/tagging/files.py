@@ -23,7 +23,7 @@ from typing import BinaryIO
 from wavemel.audio.locate import split
 from wavemel.tagging.digest import PIECE, file_hash
 from wavemel.tagging.errors import TagError
-from wavemel.tagging.formats import format_of, readable
+from wavemel.tagging.formats import TagFormat, format_of, readable
 
 PREFIX, SUFFIX = ".wavemel-", ".tmp"
 _swept: set[str] = set()
@@ -31,7 +31,7 @@ _swept: set[str] = set()
 
 @dataclass(frozen=True)
 class Written:
-    """One replaced file: its real path, its genres before and after, and hashes of its bytes."""
+    """One replaced file: its real path, genres before and after in the tag written, hashes of its bytes."""
 
     path: str
     before: list[str]
@@ -45,6 +45,9 @@ class Written:
 def read_genres(path: str | PathLike[str]) -> list[str]:
     """Return the genre tags of a file, in their order, empty where it has none.
 
+    Where the tags that are written hold none, those count that other programs
+    write beside them (APEv2 in an MP3, the INFO list of a WAV, ID3 around a FLAC).
+
     Raises
     ------
     TagError
@@ -56,7 +59,7 @@ def read_genres(path: str | PathLike[str]) -> list[str]:
     with _told(path):
         _regular(path)
         with readable(path), open(path, "rb") as file:
-            return format_of(file, path).read(file)
+            return _genres(format_of(file, path), file, path)
 
 
 def check_writable(path: str | PathLike[str]) -> None:
@@ -101,6 +104,8 @@ def write_genres(
     keep_times: bool = False,
 ) -> Written:
     """Make ``genres`` the genre tags of a file (none: take them out), and change nothing else.
+
+    Tags of kinds that are only read stay as they are, and so does a genre there.
 
     A symbolic link is followed. Of several hard links only this name gets the
     new file.
@@ -189,7 +194,7 @@ def _tag(new: BinaryIO, path: str, wanted: list[str], expected: Sequence[str] | 
     with readable(path):
         kind = format_of(new, path)
         before = kind.read(new)
-        if expected is not None and before != list(expected):
+        if expected is not None and _genres(kind, new, path) != list(expected):
             raise TagError(path, "has other genres by now; look at the changes again")
         kind.check(new)
         audio, others = kind.rest(new)
@@ -209,6 +214,17 @@ def _tag(new: BinaryIO, path: str, wanted: list[str], expected: Sequence[str] | 
         if kind.read(new) != wanted:
             raise TagError(path, f"cannot hold the genres {wanted} as they are")
     return before
+
+
+def _genres(kind: TagFormat, file: BinaryIO, path: str) -> list[str]:
+    own = kind.read(file)
+    if own:
+        return own
+    try:
+        with readable(path):
+            return kind.elsewhere(file)
+    except TagError:
+        return []  # A damaged tag that is none of ours is no obstacle.
 
 
 def _keep_owner(path: str, temporary: str, old: os.stat_result, keep_times: bool) -> None:

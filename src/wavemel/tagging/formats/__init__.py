@@ -40,6 +40,10 @@ class TagFormat(Protocol):
         """Return the genres."""
         ...
 
+    def elsewhere(self, file: BinaryIO) -> list[str]:
+        """Return the genres of tags that are never written; they count where `read` finds none."""
+        return []
+
     def check(self, file: BinaryIO) -> None:
         """Raise DamagedError where a look at the structure tells that genres cannot be written."""
         return

@@ -1,11 +1,11 @@
-"""FLAC: a block of Vorbis comments before the frames."""
+"""FLAC: a block of Vorbis comments before the frames; ID3 tags around the file are read only."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, BinaryIO
 
-from wavemel.tagging import comments
+from wavemel.tagging import comments, id3
 from wavemel.tagging.digest import Digest
 from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat, id3_size
 
@@ -30,6 +30,16 @@ class Flac(TagFormat):
     def read(self, file: BinaryIO) -> list[str]:
         """Return the values of GENRE."""
         return comments.genres_of(self._open(file).tags)
+
+    def elsewhere(self, file: BinaryIO) -> list[str]:
+        """Return the genres of an ID3 tag in front of or behind all, which some programs write."""
+        from mutagen.id3 import ID3, ID3NoHeaderError
+
+        file.seek(0)
+        try:
+            return id3.genres_of(ID3(file, translate=False))
+        except ID3NoHeaderError:
+            return []
 
     def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
         """Replace GENRE in the block of comments, which is made where there is none."""

@@ -1,4 +1,4 @@
-"""WAV and AIFF: an ID3v2 tag in a chunk of its own."""
+"""WAV and AIFF: an ID3v2 tag in a chunk of its own; the INFO list of a WAV is read only."""
 
 from __future__ import annotations
 
@@ -67,8 +67,19 @@ class Chunked(TagFormat):
         return kind(file, translate=False, load_v1=False)
 
     def read(self, file: BinaryIO) -> list[str]:
-        """Return the genres of the ID3 chunk; a LIST INFO chunk is not looked at."""
+        """Return the genres of the ID3 chunk."""
         return id3.genres_of(self._open(file).tags)
+
+    def elsewhere(self, file: BinaryIO) -> list[str]:
+        """Return the genres (IGNR) of a WAV's LIST INFO chunks, which other programs write."""
+        if self._form != b"RIFF":
+            return []
+        found = []
+        for chunk in self._chunks(file):
+            if chunk.name == b"LIST":
+                file.seek(chunk.start)
+                found += _info_genres(file.read(min(chunk.size, _ROOM)))
+        return found
 
     def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
         """Replace TCON in the ID3 chunk (v2.4), which is appended where there is none."""
@@ -141,6 +152,23 @@ class Chunked(TagFormat):
             chunk = Chunk(name, at + 8, size)
             yield chunk
             at = chunk.end
+
+
+def _info_genres(content: bytes) -> list[str]:
+    """Return the texts of IGNR in a list of kind INFO. Source: Multimedia Programming Interface 1.0, chapter 2."""
+    found = []
+    at = 4 if content.startswith(b"INFO") else len(content)
+    while at + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, at)
+        raw = content[at + 8 : at + 8 + size].split(b"\0")[0]
+        at += 8 + size + size % 2
+        if name == b"IGNR":
+            try:
+                text = raw.decode("utf-8")
+            except UnicodeDecodeError:
+                text = raw.decode("cp1252", "replace")  # no encoding is laid down
+            found += [text.strip()] if text.strip() else []
+    return found
 
 
 FORMATS.register("wav")(Chunked(b"RIFF", (b"WAVE",), "<I"))

@@ -1,4 +1,4 @@
-"""MP3: an ID3v2 tag before the audio."""
+"""MP3: an ID3v2 tag before the audio; ID3v1 and APEv2 tags are read only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TAIL = 256
 
 
 class Mp3(TagFormat):
-    """MPEG audio, layers 1 to 3, with ID3v2 in front; an ID3v1 tag at the end is left as it is."""
+    """MPEG audio, layers 1 to 3, with ID3v2 in front; ID3v1 and APEv2 tags are left as they are."""
 
     order = 9
 
@@ -32,6 +32,19 @@ class Mp3(TagFormat):
             return id3.genres_of(ID3(file, translate=False))
         except ID3NoHeaderError:
             return []
+
+    def elsewhere(self, file: BinaryIO) -> list[str]:
+        """Return the values of Genre in an APEv2 tag, which other programs write."""
+        from mutagen.apev2 import APENoHeaderError, APETextValue, APEv2
+
+        file.seek(0)
+        try:
+            value = APEv2(file).get("Genre")
+        except APENoHeaderError:
+            return []
+        if not isinstance(value, APETextValue):
+            return []
+        return [genre for genre in value if genre.strip()]
 
     def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
         """Replace TCON in an ID3v2.4 tag, which is made or upgraded where need be."""
