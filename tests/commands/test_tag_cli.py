@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -323,6 +324,54 @@ def test_calls_that_do_not_hold_are_named(
     monkeypatch.setitem(sys.modules, "mutagen", None)
     with pytest.raises(MissingExtraError, match=r"wavemel\[tags\]"):
         run("tag", "--from", results)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--undo --from r.jsonl", "--undo restores what a journal says, and takes no --from"),
+        ("--undo --apply", "takes no --apply"),
+        ("--undo --no-backup", "takes no --no-backup"),
+        ("--undo j.jsonl -m tiny", "takes no --model"),
+        ("--undo --min-confidence 0.5", "takes no --min-confidence"),
+        ("a.mp3 --force", "--force says how to undo: give --undo too"),
+        ("--from r.jsonl -j 2", "--workers classifies anew and --from takes old results"),
+        ("a.mp3 --apply --no-backup --journal j.jsonl", "--no-backup keeps none"),
+        ("-", "holds no tags to write"),
+        ("a.mp3 --top 0", "--top is 1 or more"),
+        ("a.mp3 --min-confidence 7", "--min-confidence is a probability"),
+        ("a.mp3 --mapping none.txt", "the mapping none.txt cannot be read"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_named(
+    words: str, said: str, run: Run, heard: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        run("tag", *words.split())
+    assert heard == []
+
+
+def test_times_are_kept_on_demand_by_undo_too(run: Run, results: Path, songs: list[Path]) -> None:
+    def times() -> list[float]:
+        return [song.stat().st_mtime for song in songs]
+
+    for song in songs:
+        os.utime(song, (1_000_000_000, 1_000_000_000))
+    run("tag", "--from", results, "--apply", "--backup", "--keep-times")
+    assert times() == [1_000_000_000] * 3
+    assert run("tag", "--undo", "--keep-times").exit_code == 0
+    assert times() == [1_000_000_000] * 3
+    assert read_genres(songs[0]) == []
+    run("tag", "--from", results, "--apply", "--keep-times")
+    run("tag", "--undo")
+    assert min(times()) > 1_000_000_000
+
+
+def test_the_help_says_what_comes_out_and_shows_examples(run: Run) -> None:
+    said = " ".join(run("tag", "--help").stdout.split())
+    for part in ("[PATH...]", "It exits 0", "wavemel tag --undo", "-m"):
+        assert part in said
+    assert "[[PATH" not in said
 
 
 def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -> None:

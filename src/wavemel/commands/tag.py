@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wavemel.commands.classify import Workers
+from wavemel.commands.classify import Model, Workers
 from wavemel.errors import ConfigError, DataError, ModelError
 
 if TYPE_CHECKING:
@@ -39,12 +39,22 @@ MinConfidence = Annotated[
 ]
 Top = Annotated[int, typer.Option(metavar="K", help="At most this many genres a file.")]
 Unsure = Annotated[bool, typer.Option("--unsure", help="Take also what the model is unsure of.")]
+#: What fits --undo.
+_UNDOING = {"undo", "paths", "journal", "force", "keep_times"}
+#: What does not go with --from.
+_CLASSIFYING = ("model", "workers")
 
 
 def tag(
+    context: typer.Context,
     paths: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PATH...]", help="Files and folders; with --undo a journal."),
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders (with all below) and patterns ('music/**/*.mp3'), which are "
+            "classified; with --from, files and folders whose results to take; with --undo, a "
+            "journal.",
+        ),
     ] = None,
     results: Annotated[
         Path | None,
@@ -52,7 +62,7 @@ def tag(
             "--from", help="Take what 'wavemel classify --out' wrote (.jsonl, .csv, ...)."
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model that classifies PATHs.")] = None,
+    model: Model = None,
     workers: Workers = None,
     apply: Annotated[bool, typer.Option("--apply", help="Write; without it, only show.")] = False,
     overwrite: Annotated[
@@ -90,19 +100,44 @@ def tag(
 
     Genres are written where there are none (or with --overwrite), as one value
     each. The audio, other tags and pictures stay as they are.
+
+    A genre counts also where other programs put it, and is left there: in an
+    ID3v1 or APEv2 tag of an MP3, the INFO list of a WAV, an ID3 tag around a FLAC.
+
+    A file is replaced whole: of several hard links to it, the others keep the old
+    one. A symbolic link stays, and the file that it leads to is tagged.
+
+    It exits 0 when all went well, 1 when some files failed (each has a line that
+    says why), 2 when the call was wrong.
+
+    Examples:
+
+      wavemel tag ~/Music
+
+      wavemel tag --from genres.parquet --min-confidence 0.7 --apply
+
+      wavemel tag --undo
     """
+    _check(_given(context))
     from wavemel.tagging.errors import require_mutagen
 
     require_mutagen()
     if undo:
-        _undo(paths or [], journal, force)
+        _undo(paths or [], journal, force=force, keep_times=keep_times)
         return
+    if "-" in (paths or []):
+        raise ConfigError("- (standard input) holds no tags to write; a file of that name is ./-")
     if results is None and not paths:
         raise ConfigError("nothing to tag: give PATHs, --from RESULTS, or --undo")
     from wavemel.progress import track
     from wavemel.tagging.journal import Journal, new_journal
-    from wavemel.tagging.plan import plan
+    from wavemel.tagging.mapping import read_mapping
+    from wavemel.tagging.plan import check_limits, plan
 
+    # What is wrong with these is said before hours of listening.
+    check_limits(min_confidence, top)
+    if mapping is not None:
+        read_mapping(mapping)
     kept_in = Journal(journal or new_journal()) if apply and backup else None
     if kept_in is not None:
         kept_in.begin()
@@ -137,6 +172,44 @@ def tag(
     if kept_in is not None and written:
         say(f"take it back with: wavemel tag --undo {kept_in.path}")
     raise typer.Exit(1 if failed else 0)
+
+
+def _given(context: typer.Context) -> dict[str, str]:
+    """Return the parameters that were typed, each with the option by which it was."""
+    typed = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            # Of '--backup/--no-backup' the second says no.
+            options = (
+                parameter.opts if context.params[name] is not False else parameter.secondary_opts
+            )
+            typed[name] = next((each for each in options if each.startswith("--")), name)
+    return typed
+
+
+def _check(given: dict[str, str]) -> None:
+    """Raise ConfigError where options do not fit together: none is to be without effect unsaid.
+
+    Parameters
+    ----------
+    given : parameters of `tag`, each with the option by which it was given.
+    """
+    if "undo" in given:
+        for name, option in given.items():
+            if name not in _UNDOING:
+                raise ConfigError(f"--undo restores what a journal says, and takes no {option}")
+    elif "force" in given:
+        raise ConfigError("--force says how to undo: give --undo too")
+    if "results" in given:
+        for name in _CLASSIFYING:
+            if name in given:
+                raise ConfigError(
+                    f"{given[name]} classifies anew and --from takes old results: give one of them"
+                )
+    if "journal" in given and given.get("backup") == "--no-backup":
+        raise ConfigError("--journal says where the journal lies, and --no-backup keeps none")
 
 
 def live_verdicts(
@@ -203,8 +276,6 @@ def _verdicts(
         return live_verdicts(paths, model, overwrite=overwrite, workers=workers)
     from wavemel.tagging.verdicts import read_results
 
-    if model:
-        raise ConfigError("--model classifies anew and --from takes old results: give one of them")
     verdicts = read_results(results)
     if paths:
         wanted = [os.path.abspath(path) for path in paths]
@@ -301,7 +372,7 @@ def read_map(
     return mapping
 
 
-def _undo(paths: list[str], journal: Path | None, force: bool) -> None:
+def _undo(paths: list[str], journal: Path | None, *, force: bool, keep_times: bool) -> None:
     from wavemel.tagging.journal import Journal, last_journal
     from wavemel.tagging.undo import undo
 
@@ -311,7 +382,7 @@ def _undo(paths: list[str], journal: Path | None, force: bool) -> None:
     source = given[0] if given else last_journal()
     say(f"undoing {source}")
     counts = {"written": 0, "kept": 0, "failed": 0}
-    for outcome in undo(Journal(source), force=force):
+    for outcome in undo(Journal(source), force=force, keep_times=keep_times):
         counts[outcome.status] += 1
         _show_outcome(outcome)
     say(

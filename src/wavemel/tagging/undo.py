@@ -12,11 +12,15 @@ from wavemel.tagging.files import Written, sweep, write_genres
 from wavemel.tagging.journal import Entry, Journal
 
 
-def undo(journal: Journal, *, force: bool = False) -> Iterator[Outcome]:
+def undo(journal: Journal, *, force: bool = False, keep_times: bool = False) -> Iterator[Outcome]:
     """Give every file of a journal the genres back that it had, the last write first.
 
-    A file that is no longer as `apply` left it is refused, or with ``force``
-    gets its genres back all the same. Undo may be killed and run again.
+    Undo may be killed and run again.
+
+    Parameters
+    ----------
+    force : take back also where a file is no longer as `apply` left it; else it is refused.
+    keep_times : leave the files' times as they are.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def undo(journal: Journal, *, force: bool = False) -> Iterator[Outcome]:
     for folder in {os.path.dirname(entry.path) for entry in writes}:
         sweep(folder)
     for i, entry in reversed(list(enumerate(writes))):
-        yield _take_back(entry, journal, same, force, i in taken_back)
+        yield _take_back(entry, journal, same, force, keep_times, i in taken_back)
 
 
 class _Same:
@@ -66,7 +70,9 @@ class _Same:
             self._parent[one] = other
 
 
-def _take_back(entry: Entry, journal: Journal, same: _Same, force: bool, done: bool) -> Outcome:
+def _take_back(
+    entry: Entry, journal: Journal, same: _Same, force: bool, keep_times: bool, done: bool
+) -> Outcome:
     try:
         now = file_hash(entry.path)
     except FileNotFoundError:
@@ -91,7 +97,13 @@ def _take_back(entry: Entry, journal: Journal, same: _Same, force: bool, done: b
         journal.append("undo", back)
 
     try:
-        write_genres(entry.path, entry.before, expected_hash=now, before_replacing=put_down)
+        write_genres(
+            entry.path,
+            entry.before,
+            expected_hash=now,
+            before_replacing=put_down,
+            keep_times=keep_times,
+        )
     except TagError as error:
         return Outcome(entry.path, "failed", error.message)
     return Outcome(entry.path, "written", "", tuple(entry.before))
