@@ -133,7 +133,7 @@ def test_hard_links_are_mentioned(song: Song, tmp_path: Path) -> None:
     path = song("mp3")
     os.link(path, tmp_path / "other.mp3")
     (outcome,) = apply([Change(str(path), [], AFTER, "")], None)
-    assert outcome.message == "1 other hard links keep the old file"
+    assert outcome.message == "1 other hard link keeps the old file"
 
 
 def test_names_that_are_no_utf8_come_back(song: Song, tmp_path: Path) -> None:

@@ -110,6 +110,17 @@ def test_a_file_of_two_names_is_written_once(path: str, tmp_path: Path) -> None:
     assert [outcome.status for outcome in apply(changes, None)] == ["written"]
 
 
+def test_other_hard_links_are_told_of_before_and_after(path: str, tmp_path: Path) -> None:
+    for number, note in ((1, "1 other hard link keeps"), (2, "2 other hard links keep")):
+        (tmp_path / f"{number}.mp3").hardlink_to(path)
+        changes = plan([Verdict(path, GENRES)])
+        assert changes[0].why == f"electronic 0.60; {note} the old file"
+    (outcome,) = apply(changes, None)
+    assert outcome.message == "2 other hard links keep the old file"
+    (change,) = plan([Verdict(path, GENRES)], overwrite=True)
+    assert change.why == "has it already (electronic 0.60)"
+
+
 def test_options_out_of_range_are_named() -> None:
     with pytest.raises(ConfigError, match="--min-confidence"):
         plan([], min_confidence=1.5)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from wavemel.errors import AudioError, ModelError
 from wavemel.tagging.errors import TagError
-from wavemel.tagging.files import Written, write_genres
+from wavemel.tagging.files import Written, links_note, write_genres
 from wavemel.tagging.journal import Journal
 from wavemel.tagging.plan import Change
 
@@ -72,5 +72,4 @@ def apply(
             # Where it cannot be kept, the file is classified again: nothing is lost.
             with contextlib.suppress(AudioError, ModelError):
                 store.accept(change.path)
-        note = f"{written.links} other hard links keep the old file" if written.links else ""
-        yield Outcome(change.path, "written", note, tuple(change.after))
+        yield Outcome(change.path, "written", links_note(written.links), tuple(change.after))

@@ -62,8 +62,13 @@ def read_genres(path: str | PathLike[str]) -> list[str]:
             return _genres(format_of(file, path), file, path)
 
 
-def check_writable(path: str | PathLike[str]) -> None:
+def check_writable(path: str | PathLike[str]) -> int:
     """Look whether genres can be written to a file, as far as that shows without trying.
+
+    Returns
+    -------
+    int
+        How many other names (hard links) would go on leading to the old file.
 
     Raises
     ------
@@ -74,9 +79,17 @@ def check_writable(path: str | PathLike[str]) -> None:
     """
     path = os.path.realpath(path)
     with _told(path):
-        _writable(path)
+        found = _writable(path)
         with readable(path), open(path, "rb") as file:
             format_of(file, path).check(file)
+    return found.st_nlink - 1
+
+
+def links_note(links: int) -> str:
+    """Return what is to be said of a file with so many other names, empty where it has none."""
+    if not links:
+        return ""
+    return f"{links} other hard link{'s keep' if links > 1 else ' keeps'} the old file"
 
 
 def audio_digest(path: str | PathLike[str]) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wavemel.errors import ConfigError
 from wavemel.tagging.errors import TagError, shown
-from wavemel.tagging.files import check_writable, read_genres
+from wavemel.tagging.files import check_writable, links_note, read_genres
 from wavemel.tagging.mapping import GenreMap
 from wavemel.tagging.verdicts import Verdict
 
@@ -88,7 +88,8 @@ def plan(
         change = Change(verdict.path, before, after, why)
         if change.writes and check:
             try:
-                check_writable(verdict.path)
+                note = links_note(check_writable(verdict.path))
+                change = replace(change, why="; ".join(filter(None, (why, note))))
             except TagError as error:
                 change = Change(verdict.path, before, before, error.message, failed=True)
         if change.writes:

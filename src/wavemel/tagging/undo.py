@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wavemel.tagging.apply import Outcome
 from wavemel.tagging.digest import file_hash
 from wavemel.tagging.errors import TagError
-from wavemel.tagging.files import Written, sweep, write_genres
+from wavemel.tagging.files import Written, links_note, sweep, write_genres
 from wavemel.tagging.journal import Entry, Journal
 
 
@@ -97,7 +97,7 @@ def _take_back(
         journal.append("undo", back)
 
     try:
-        write_genres(
+        written = write_genres(
             entry.path,
             entry.before,
             expected_hash=now,
@@ -106,4 +106,4 @@ def _take_back(
         )
     except TagError as error:
         return Outcome(entry.path, "failed", error.message)
-    return Outcome(entry.path, "written", "", tuple(entry.before))
+    return Outcome(entry.path, "written", links_note(written.links), tuple(entry.before))
