@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
 import yaml
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score
@@ -242,6 +243,34 @@ def test_a_run_on_other_data(report: Path, tmp_path: Path) -> None:
     table = same.table.assign(genre=["Polka", *same.table["genre"][1:]])
     with pytest.raises(ModelError, match="also has Polka"):
         evaluate_on(run, dataclasses.replace(same, table=table))
+
+
+def test_recordings_that_a_run_knows_are_left_out_in_whatever_file(
+    report: Path, tmp_path: Path
+) -> None:
+    run = report / "runs" / "wave-fold0"
+    table = pd.read_csv(run / "table.csv")
+    rows = []
+    for i, clip in enumerate(table.itertuples()):
+        samples, rate = sf.read(clip.path, dtype="int16")
+        sf.write(tmp_path / f"{i}.flac", samples, rate)
+        # The same artist, spelt by somebody else.
+        rows.append({"path": f"{i}.flac", "genre": clip.genre, "artist": f" {clip.artist.upper()}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "packed.csv", index=False)
+    found = evaluate_on(run, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
+    tested = evaluate_run(run)
+    assert (found["n"], found["top1"]) == (tested["n"], tested["top1"])
+    assert found["left_out_known"] == len(table) - tested["n"]
+    # Test clips by the run's own artists count as theirs, however they are spelt.
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    other = table["artist"].where(
+        table["split"] != "test", table["artist"][table["split"] != "test"].iloc[0]
+    )
+    table.assign(artist=other).to_csv(moved / "table.csv", index=False)
+    pd.DataFrame(rows).assign(artist=other.str.upper()).to_csv(tmp_path / "packed.csv", index=False)
+    found = evaluate_on(moved, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
+    assert found["known_artists"] == found["n"]
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
