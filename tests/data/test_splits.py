@@ -91,9 +91,17 @@ def test_few_artists_take_larger_parts(caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_an_artist_split_that_cannot_be() -> None:
+    stratified = r"choose 'stratified' \(artists leak then\)"
     rows = rows_of({"a": 20}, per_artist=2) + rows_of({"b": 20}, per_artist=10)
-    with pytest.raises(DataError, match=r"genre 'b' has 2 artists; choose 'stratified'"):
+    with pytest.raises(DataError, match=rf"genre 'b' has 2 artists; {stratified}$"):
         split(corpus_of(rows), "artist")
+    # Without the genre two are left, which can be split.
+    more = [*rows, *rows_of({"c": 20}, per_artist=2)]
+    with pytest.raises(DataError, match=rf"{stratified} or leave the genre out$"):
+        split(corpus_of(more), "artist")
+    one = [{**row, "artist": "one"} for row in more]
+    with pytest.raises(DataError, match=rf"genre 'a' has 1 artist; {stratified}$"):
+        split(corpus_of(one), "artist")
     with pytest.raises(DataError, match="names no artists"):
         split(corpus_of(rows_of({"a": 20, "b": 20})), "artist")
 

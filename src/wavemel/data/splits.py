@@ -219,10 +219,14 @@ def _artist(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd
             f"seed {choice.seed}."
         )
     per_genre = groups.groupby(genres).nunique()
+    fewest = per_genre.idxmin()
+    number = f"{per_genre[fewest]} artist{'' if per_genre[fewest] == 1 else 's'}"
+    # Three sides need three artists of every genre: without this one, two must be left that have them.
+    helps = (per_genre.drop(fewest) >= 3).sum() >= 2
     raise DataError(
         f"{corpus.name} cannot be split with every genre on every side and no artist on two: "
-        f"genre {per_genre.idxmin()!r} has {per_genre.min()} artists; choose 'stratified' (artists "
-        "leak then) or leave the genre out"
+        f"genre {fewest!r} has {number}; choose 'stratified' (artists leak then)"
+        + (" or leave the genre out" if helps else "")
     )
 
 
