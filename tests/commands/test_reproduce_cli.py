@@ -60,6 +60,7 @@ def test_two_processes_train_together(tmp_path: Path) -> None:
         (["reproduce", "--config-set", "papers"], "did you mean 'paper'"),
         (["reproduce", "--seeds", "a"], "whole numbers"),
         (["evaluate", "/no/such/run"], "is missing"),
+        (["evaluate", "run", "--data", "demo", "--split", "validation"], "give one of the two"),
     ],
 )
 def test_mistakes_get_one_sentence_and_exit_code_2(arguments: list[str], sentence: str) -> None:

@@ -24,14 +24,16 @@ ROWS = (
 
 def evaluate(
     runs: o.Runs,
-    split: SplitName = "test",
+    split: Annotated[
+        str | None, typer.Option(help="test (default), validation or training.")
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
             "--data",
             "-d",
-            help="Evaluate on other data instead: 'demo', a folder or a table with the same "
-            "genres. Clips that the run was trained on are left out.",
+            help="Evaluate on other data instead, all of them: 'demo', a folder or a table with the "
+            "same genres. Clips that the run was trained on are left out.",
         ),
     ] = None,
     device: Device = "cpu",
@@ -45,8 +47,15 @@ def evaluate(
     o.need_training()
     from wavemel.data.scan import scan
     from wavemel.data.sources import open_corpus
+    from wavemel.errors import ConfigError
     from wavemel.evaluation.runs import evaluate_on, evaluate_run
 
+    if data is not None and split is not None:
+        raise ConfigError(
+            "--split is of the clips that a run was trained with; --data evaluates on all clips of "
+            "other data: give one of the two"
+        )
+    split = split or "test"
     _check_split(split)
     if data is None:
         found = {str(run): evaluate_run(run, split, device=device) for run in runs}
