@@ -144,10 +144,19 @@ def load_experiment(file: str | Path, changes: Iterable[str] = ()) -> Experiment
     path = find_config(file)
     tree = _read(path, seen=())
     tree.setdefault("name", path.stem)
+    return _changed(tree, changes, str(path))
+
+
+def default_experiment(network: str, changes: Iterable[str] = ()) -> Experiment:
+    """Return a network with all defaults, single values changed as in `load_experiment`."""
+    return _changed({"name": network, "network": {"name": network}}, changes, network)
+
+
+def _changed(tree: dict[str, Any], changes: Iterable[str], where: str) -> Experiment:
     for change in changes:
         _apply(tree, change)
     _place_encoder(tree.get("network"))
-    return make_experiment(tree, str(path))
+    return make_experiment(tree, where)
 
 
 def _place_encoder(network: Any) -> None:

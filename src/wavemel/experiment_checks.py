@@ -91,12 +91,14 @@ def check_network(experiment: Experiment) -> None:
     """Build the network and run it on torch's meta device, which allocates nothing."""
     import torch
 
-    from wavemel.networks import NETWORKS, build_network
+    from wavemel.networks import build_network
+    from wavemel.networks.base import check_class
 
     name = experiment.network.get("name")
     if not isinstance(name, str):
         raise ConfigError("network has no name; say which, as in 'network: {name: wave}'")
-    branches = getattr(NETWORKS[name], "branches", {})
+    kind = check_class(name)
+    branches = getattr(kind, "branches", {})
     staged = experiment.training.head_epochs > 0 or experiment.training.branch_rate != 1
     if staged and not branches:
         raise ConfigError(
@@ -116,10 +118,16 @@ def check_network(experiment: Experiment) -> None:
     try:
         with torch.device("meta"):
             network = build_network(**network_arguments(experiment, classes=2)).eval()
-            shapes["embedding"] = (network.n_features,)
+            if "embedding" in network.inputs:
+                shapes["embedding"] = (network.n_features,)
             if all(part in shapes for part in network.inputs):
                 network(*(torch.empty(2, *shapes[part]) for part in network.inputs))
                 _check_shortened(experiment, network)
+    except AttributeError as error:
+        # No option makes a class use what it has not set.
+        raise ConfigError(
+            f"network {name!r} is not finished: class {kind.__name__} in {kind.__module__}: {error}"
+        ) from error
     except (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(

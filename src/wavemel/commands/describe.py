@@ -22,7 +22,8 @@ def describe(
         str,
         typer.Argument(
             metavar="NETWORK",
-            help="A network (wave, mel, combined), a config (paper/wave, my.yaml) or a run folder.",
+            help="A network (wave, mel, combined, one of your own), a config (paper/wave, my.yaml) or "
+            "a run folder.",
         ),
     ],
     changes: o.Set = None,
@@ -97,7 +98,7 @@ def _experiment(network: str, changes: list[str]) -> tuple[Experiment, int]:
     """Return the experiment that NETWORK names, and how many genres it has."""
     from wavemel.checkpoint import read_json
     from wavemel.errors import ConfigError
-    from wavemel.experiment import CONFIGS, find_config, load_experiment
+    from wavemel.experiment import CONFIGS, default_experiment, find_config, load_experiment
     from wavemel.networks import NETWORKS
     from wavemel.registry import suggest
 
@@ -110,7 +111,10 @@ def _experiment(network: str, changes: list[str]) -> tuple[Experiment, int]:
         named = [CONFIGS / "paper" / f"{network}.yaml", *sorted(CONFIGS.rglob(f"{network}.yaml"))]
         # A network of several configs has a folder of its name.
         named += [f for f in sorted((CONFIGS / network).glob("*.yaml")) if f.stem != "base"]
-        network = next((str(path) for path in named if path.is_file()), network)
+        shipped = next((str(path) for path in named if path.is_file()), None)
+        if shipped is None:
+            return default_experiment(network, changes), PAPER_CLASSES
+        network = shipped
     try:
         config = find_config(network)
     except ConfigError as error:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from wavemel.errors import ConfigError
 from wavemel.options import make_config
 from wavemel.registry import Registry
 
@@ -44,8 +46,8 @@ class GenreNetwork(nn.Module):
 
     A subclass names the ``inputs`` it takes (``"wave"`` (B, T), ``"mel"``
     (B, bands, frames), ``"embedding"`` (B, width)), has a frozen ``Config`` dataclass that is its whole
-    signature, and splits itself into `features` and a head, so that another
-    network can build on its features.
+    signature, and a `forward`. One that others build on splits itself into
+    `features` and a head; one that takes embeddings says their length as ``n_features``.
     """
 
     inputs: ClassVar[tuple[str, ...]]
@@ -64,6 +66,27 @@ class GenreNetwork(nn.Module):
 
 
 NETWORKS: Registry[type[GenreNetwork]] = Registry("network", "wavemel.networks")
+
+
+def check_class(name: str) -> type[GenreNetwork]:
+    """Return the class of a network; raise ConfigError where it lacks what every network must have."""
+    network = NETWORKS[name]
+    inputs, config = getattr(network, "inputs", None), getattr(network, "Config", None)
+    lacks = None
+    if not isinstance(inputs, tuple) or not inputs:
+        lacks = 'inputs, a tuple of what it takes, as in inputs = ("mel",)'
+    elif not dataclasses.is_dataclass(config):
+        lacks = "Config, the frozen dataclass of its options"
+    elif "classes" not in {field.name for field in dataclasses.fields(config)}:
+        lacks = "field 'classes', the number of genres, in its Config"
+    elif network.forward is GenreNetwork.forward:
+        lacks = "forward(), which returns logits"
+    if lacks is not None:
+        raise ConfigError(
+            f"network {name!r} is not finished: class {network.__name__} in "
+            f"{network.__module__} has no {lacks}"
+        )
+    return network
 
 
 def build_network(name: str, options: dict[str, Any] | None = None, **given: Any) -> GenreNetwork:
