@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from wavemel.errors import ConfigError
-from wavemel.experiment import CONFIGS, config_set, find_config, load_experiment, make_experiment
+from wavemel.experiment import (
+    CONFIGS,
+    Experiment,
+    TrainingConfig,
+    branches_first,
+    config_set,
+    find_config,
+    load_experiment,
+    make_experiment,
+)
 
 SHIPPED = [p for p in sorted(CONFIGS.rglob("*.yaml")) if p.stem != "base"]
 
@@ -155,6 +164,26 @@ def test_bad_files(tmp_path: Path) -> None:
 
 def test_sets_come_in_the_papers_order() -> None:
     assert [p.stem for p in config_set("paper")] == ["wave", "mel", "combined"]
+
+
+def test_experiments_come_after_those_that_they_start_from() -> None:
+    names = {
+        "fusion": ["raw", "spec"],
+        "over": ["fusion", "elsewhere/run"],
+        "raw": [],
+        "spec": ["raw"],
+    }
+
+    def experiments(names: dict[str, list[str]]) -> list[Experiment]:
+        return [
+            Experiment(name, training=TrainingConfig(initial={run: run for run in runs}))
+            for name, runs in names.items()
+        ]
+
+    ordered = branches_first(experiments(names))
+    assert [e.name for e in ordered] == ["raw", "spec", "fusion", "over"]
+    with pytest.raises(ConfigError, match="'raw' from 'fusion' from 'raw'"):
+        branches_first(experiments({"raw": ["fusion"], "fusion": ["raw"]}))
 
 
 def test_a_folder_without_configs_is_told_as_such(tmp_path: Path) -> None:

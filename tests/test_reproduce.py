@@ -319,6 +319,23 @@ def test_a_report_whose_networks_start_from_others_can_be_moved(
     assert moved["models"] == made["models"]
 
 
+def test_branches_are_trained_first_whatever_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path / "cache"))
+    configs = write_configs(tmp_path / "configs", "mel", "combined")
+    for old, new, initial in (("combined", "fusion", {"mel": "spec"}), ("mel", "spec", {})):
+        tree = json.loads((configs / f"{old}.yaml").read_text())
+        tree["training"]["initial"] = initial
+        (configs / f"{old}.yaml").unlink()
+        (configs / f"{new}.yaml").write_text(json.dumps({**tree, "name": new}))
+    plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), baselines=(), workers=0)
+    made = reproduce(plan, QUIET)
+    assert [model["name"] for model in made["models"]] == ["spec", "fusion"]
+    started = made["models"][1]["experiment"]["training"]["initial"]
+    assert started == {"mel": str(tmp_path / "report" / "runs" / "spec")}
+
+
 def test_a_network_whose_branch_has_changed_is_not_taken_as_it_is(tmp_path: Path) -> None:
     configs = write_configs(tmp_path / "configs", "mel", "combined")
     fusion = configs / "combined.yaml"

@@ -217,8 +217,7 @@ def find_config(file: str | Path) -> Path:
 def config_set(name: str) -> list[Path]:
     """Return the config files of a set: a folder of one YAML per network, ``base`` aside.
 
-    The order is that of the paper's table where it applies: a network that
-    starts from others' weights comes after them.
+    The order is that of the paper's table where it applies, else by name; see `branches_first`.
     """
     for folder in (Path(name), CONFIGS / name):
         if folder.is_dir():
@@ -230,6 +229,35 @@ def config_set(name: str) -> list[Path]:
         raise ConfigError(f"{name} holds no configs: .yaml files, of which base.yaml is none")
     sets = sorted(p.name for p in CONFIGS.iterdir() if p.is_dir() and any(p.glob("*.yaml")))
     raise ConfigError(f"there is no config set {name!r}{suggest(name, sets)}")
+
+
+def branches_first(experiments: Iterable[Experiment]) -> list[Experiment]:
+    """Return experiments in their order, but each after those whose weights its branches start from.
+
+    Raises
+    ------
+    ConfigError
+        Some start from each other in a circle.
+    """
+    named = {experiment.name: experiment for experiment in experiments}
+    ordered: dict[str, Experiment] = {}
+
+    def place(name: str, before: tuple[str, ...]) -> None:
+        if name in before:
+            circle = " from ".join(map(repr, (*before[before.index(name) :], name)))
+            raise ConfigError(
+                f"training.initial goes in a circle: {circle}; one of them must start from fresh "
+                "weights, or from a run folder"
+            )
+        if name not in ordered:
+            for run in named[name].training.initial.values():
+                if run in named:
+                    place(run, (*before, name))
+            ordered[name] = named[name]
+
+    for name in named:
+        place(name, ())
+    return list(ordered.values())
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

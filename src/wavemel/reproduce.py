@@ -25,7 +25,7 @@ from wavemel.data.splits import SplitChoice, cross_validation
 from wavemel.data.table import Corpus
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
-from wavemel.experiment import Experiment, config_set, load_experiment
+from wavemel.experiment import Experiment, branches_first, config_set, load_experiment
 from wavemel.experiment_checks import check_ranges
 from wavemel.progress import track
 from wavemel.registry import suggest
@@ -151,6 +151,7 @@ def open_plan(plan: Plan, asked: str) -> Work:
             )
         for seed in plan.seeds:
             check_ranges(replace(experiment, seed=seed))
+    experiments = branches_first(experiments)
     corpus = scan(open_corpus(plan.data), workers=plan.workers)
     choices = cross_validation(corpus, plan.split) if plan.folds == "all" else [plan.split]
     datasets = [split_dataset(corpus, choice) for choice in choices]
