@@ -140,6 +140,11 @@ def test_a_row_is_compared_with_the_reference_that_it_changes_least(
     assert "plus-dense, of plain" in next(p for p in page if p.name == "report.md").read_text()
 
 
+def test_the_seed_of_the_configs_is_that_of_the_rows(configs: Path, tmp_path: Path) -> None:
+    results = ablate(plan_of(configs, tmp_path / "t", changes=("seed=3",)), hardware=QUIET)
+    assert [row["seeds"] for row in results["rows"]] == [[3], [3]]
+
+
 def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no config 'ful'.*did you mean 'full'"):
         ablate(plan_of(configs, tmp_path / "a"), references=("ful",), hardware=QUIET)

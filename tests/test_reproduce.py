@@ -292,6 +292,7 @@ def test_what_would_fail_at_the_end_is_said_before_training(tmp_path: Path) -> N
         ({"baselines": ("svn",)}, ConfigError, r"no baseline 'svn'.*did you mean 'svm'"),
         ({"seeds": (0, 10**20)}, ConfigError, "seed must be a number up to"),
         ({"beside": tmp_path / "no.json"}, ModelError, r"no\.json is missing"),
+        ({"seeds": (0, 1), "changes": ("seed=5",)}, ConfigError, "--seeds both say which seeds"),
     ):
         with pytest.raises(kind, match=sentence):
             reproduce(dataclasses.replace(plan, **changes), QUIET)
@@ -376,8 +377,33 @@ def test_two_configs_of_one_name_are_refused_before_training(tmp_path: Path) -> 
     assert not (tmp_path / "report").exists()
 
 
+def test_the_seed_of_a_config_is_the_one_that_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path / "cache"))
+    configs = write_configs(tmp_path / "configs", "mel")
+    plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)
+    found = reproduce(dataclasses.replace(plan, changes=("seed=5",)), QUIET)
+    assert [model["seeds"] for model in found["models"]] == [[5], [5]]
+    mel = configs / "mel.yaml"
+    mel.write_text(json.dumps({**json.loads(mel.read_text()), "seed": 5}))
+    again = reproduce(plan, QUIET)
+    assert again["models"][0] == found["models"][0]
+    # What is typed goes before what a file says.
+    with pytest.raises(ModelError, match="trained with another seed"):
+        reproduce(dataclasses.replace(plan, seeds=(0,)), QUIET)
+    write_configs(configs, "wave")
+    said = r"different seeds \('wave' 0, 'mel' 5\): say with --seeds"
+    with pytest.raises(ConfigError, match=said):
+        reproduce(plan, QUIET)
+    # Of those that are trained.
+    only = dataclasses.replace(plan, only=("mel",))
+    assert reproduce(only, QUIET)["models"][0]["seeds"] == [5]
+
+
 def test_seeds_are_read_once_each() -> None:
     assert seed_numbers("2,0,2") == (2, 0)
+    assert seed_numbers(None) == ()
     for wrong in ("", "1;2", "-1"):
         with pytest.raises(ConfigError, match="--seeds"):
             seed_numbers(wrong)

@@ -55,7 +55,8 @@ class Plan:
     #: How to split; with ``folds`` "all" every fold is the test fold once.
     split: SplitChoice
     folds: str = "one"
-    seeds: tuple[int, ...] = (0,)
+    #: Those of the configs by default.
+    seeds: tuple[int, ...] = ()
     changes: tuple[str, ...] = ()
     baselines: tuple[str, ...] = ("svm",)
     cache: bool = True
@@ -99,7 +100,7 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
         ensemble=plan.ensemble,
         gaps=plan.gaps,
         beside=plan.beside,
-        baselines=_baselines(plan.baselines, datasets, plan.seeds[0], corpus.name),
+        baselines=_baselines(plan.baselines, datasets, work.seeds[0], corpus.name),
     )
     if plan.baselines:
         results["data"]["notes"].append(BASELINE_NOTE)
@@ -114,6 +115,7 @@ class Work:
     experiments: list[Experiment]
     corpus: Corpus
     datasets: list[Dataset]
+    seeds: tuple[int, ...]
 
 
 def check_names(plan: Plan, names: Sequence[str], wanted: Iterable[str]) -> None:
@@ -149,7 +151,9 @@ def open_plan(plan: Plan, asked: str) -> Work:
                 f"config {experiment.name!r} learns several genres a clip, which a comparison does "
                 "not cover: use wavemel train and wavemel evaluate"
             )
-        for seed in plan.seeds:
+    seeds = _seeds(plan, experiments)
+    for experiment in experiments:
+        for seed in seeds:
             check_ranges(replace(experiment, seed=seed))
     experiments = branches_first(experiments)
     corpus = scan(open_corpus(plan.data), workers=plan.workers)
@@ -161,7 +165,24 @@ def open_plan(plan: Plan, asked: str) -> Work:
             "would be of: choose another one"
         )
     _check_folder(plan.to)
-    return Work(experiments, corpus, datasets)
+    return Work(experiments, corpus, datasets, seeds)
+
+
+def _seeds(plan: Plan, experiments: list[Experiment]) -> tuple[int, ...]:
+    """Return the seeds to train with: the plan's, else the one that the configs say."""
+    trained = [e for e in experiments if not plan.only or e.name in plan.only] or experiments
+    said = {experiment.seed: experiment.name for experiment in trained}
+    if not plan.seeds:
+        if len(said) > 1:
+            each = ", ".join(f"{name!r} {seed}" for seed, name in said.items())
+            raise ConfigError(
+                f"the configs of {plan.configs} name different seeds ({each}): say with --seeds "
+                "which ones all of them shall be trained with"
+            )
+        return tuple(said)
+    if any(change.partition("=")[0].strip() == "seed" for change in plan.changes):
+        raise ConfigError("--set seed=... and --seeds both say which seeds to train with: give one")
+    return plan.seeds
 
 
 def train_all(
@@ -172,7 +193,7 @@ def train_all(
     ``only`` names the configs to train; all by default.
     """
     runs = []
-    for seed in plan.seeds:
+    for seed in work.seeds:
         for fold, data in enumerate(work.datasets):
             log.info("%s", data.about()["leak"])
             for experiment in work.experiments:
@@ -189,7 +210,7 @@ def run_folder(work: Work, plan: Plan, name: str, fold: int, seed: int) -> Path:
     name += f"-fold{fold}" if len(work.datasets) > 1 else ""
     named = f"{name}-seed{seed}"
     # A run of this seed that was made beside others is taken as it is.
-    several = plan.name_seeds or len(plan.seeds) > 1
+    several = plan.name_seeds or len(work.seeds) > 1
     if several or (plan.to / "runs" / named / "run.json").exists():
         name = named
     return plan.to / "runs" / name

@@ -35,7 +35,7 @@ def ablate(
             "--cross-validate", help="Let every fold validate once, and pool: the better table."
         ),
     ] = False,
-    seeds: o.Seeds = "0",
+    seeds: o.Seeds = None,
     gaps: o.Gaps = False,
     changes: o.Set = None,
     split: o.Split = "auto",

@@ -60,7 +60,12 @@ Workers = Annotated[
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Decode in every epoch instead of once into the cache.")
 ]
-Seeds = Annotated[str, typer.Option(help="Seeds, separated by commas.")]
+Seeds = Annotated[
+    str | None,
+    typer.Option(
+        help="Seeds, separated by commas (default: the configs' own, which is 0 unless set)."
+    ),
+]
 Ensemble = Annotated[
     bool,
     typer.Option(
@@ -118,8 +123,16 @@ def split_choice(how: str, seed: int, test_fold: int | None, validate: bool = Tr
     return SplitChoice(how=how, seed=seed, test_fold=test_fold, validate=validate)
 
 
-def seed_numbers(seeds: str) -> tuple[int, ...]:
-    """Return the seeds that an option lists, each once; raise ConfigError where they are no numbers."""
+def seed_numbers(seeds: str | None) -> tuple[int, ...]:
+    """Return the seeds that an option lists, each once, none where it is not given.
+
+    Raises
+    ------
+    ConfigError
+        They are no numbers.
+    """
+    if seeds is None:
+        return ()
     try:
         numbers = tuple(dict.fromkeys(int(s) for s in seeds.split(",")))
     except ValueError:

@@ -32,7 +32,7 @@ def reproduce(
         bool,
         typer.Option("--cross-validate", help="Let every fold be the test fold once, and pool."),
     ] = False,
-    seeds: o.Seeds = "0",
+    seeds: o.Seeds = None,
     baselines: Annotated[
         str, typer.Option(help="Baselines beside the networks, separated by commas; '' for none.")
     ] = "svm",
