@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from tiny_runs import QUIET, TINY
 
-from wavemel.ablation import Answers, _against, _figures, _remembered, ablate
+from wavemel.ablation import Answers, _against, _changes, _figures, _remembered, ablate
 from wavemel.checkpoint import read_json
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
+from wavemel.experiment import load_experiment
 from wavemel.reports.ablation import ablation_document
 from wavemel.reports.document import Commands
 from wavemel.reports.write import write_document
@@ -145,6 +146,21 @@ def test_the_seed_of_the_configs_is_that_of_the_rows(configs: Path, tmp_path: Pa
     assert [row["seeds"] for row in results["rows"]] == [[3], [3]]
 
 
+def test_changes_are_against_what_defaults_mean() -> None:
+    full = load_experiment("ablation/full")
+    assert _changes(full, load_experiment("ablation/minus-levels")) == [
+        "network.levels: false (not true)"
+    ]
+    # Said or left to defaults is the same.
+    assert _changes(full, load_experiment("ablation/full", ["network.levels=true"])) == []
+    other = load_experiment("ablation/full", ["network={name: wave-res, dense: [8]}", "augment={}"])
+    filtered = load_experiment("ablation/full", ["augment={filter: {probability: 1}}"])
+    assert _changes(other, filtered) == [
+        'augment.filter: {"probability": 1} (not null)',
+        'network: {"name": "mel-res", "dense": [64]} (not {"name": "wave-res", "dense": [8]})',
+    ]
+
+
 def test_what_cannot_be_compared_is_refused(configs: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no config 'ful'.*did you mean 'full'"):
         ablate(plan_of(configs, tmp_path / "a"), references=("ful",), hardware=QUIET)
@@ -218,7 +234,7 @@ def test_every_calls_command_is_kept(tmp_path: Path) -> None:
 
 def test_every_shipped_row_changes_one_part() -> None:
     """`minus-X` differs from `full` where `plus-X` differs from `plain`, and nowhere else."""
-    from wavemel.experiment import config_set, load_experiment
+    from wavemel.experiment import config_set
     from wavemel.training.folder import flat_settings
 
     experiments = {e.name: flat_settings(e) for e in map(load_experiment, config_set("ablation"))}

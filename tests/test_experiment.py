@@ -1,5 +1,7 @@
 """Descriptions of experiments: the shipped ones, changes to them, and what is refused."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -10,11 +12,15 @@ from wavemel.experiment import (
     Experiment,
     TrainingConfig,
     branches_first,
+    complete,
     config_set,
     find_config,
     load_experiment,
     make_experiment,
+    network_arguments,
 )
+from wavemel.features.augment import AUGMENTATIONS, make_augmentations
+from wavemel.networks.base import network_config
 
 SHIPPED = [p for p in sorted(CONFIGS.rglob("*.yaml")) if p.stem != "base"]
 
@@ -25,6 +31,25 @@ def test_every_shipped_config_describes_a_network_that_can_be_built(file: Path) 
     assert experiment.name == file.stem
     again = make_experiment(experiment.as_dict(), "itself")
     assert again == experiment
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda p: p.relative_to(CONFIGS).as_posix())
+def test_a_complete_description_is_of_the_same_network_and_leaves_nothing_open(file: Path) -> None:
+    experiment = load_experiment(file)
+    whole = complete(experiment)
+    assert complete(whole) == whole
+    # As it comes back from a run's folder.
+    again = make_experiment(json.loads(json.dumps(whole.as_dict())), "itself")
+    assert again == whole
+    arguments = [network_arguments(e, classes=3) for e in (experiment, again)]
+    configs = [network_config(**found) for found in arguments]
+    assert configs[0] == configs[1]
+    given = {"classes", "rate", "seconds", "bands"}
+    assert whole.network.keys() == {"name", *dataclasses.asdict(configs[0])} - given
+    assert list(whole.augment) == list(experiment.augment)
+    assert make_augmentations(whole.augment) == make_augmentations(experiment.augment)
+    for name, options in whole.augment.items():
+        assert options.keys() == {f.name for f in dataclasses.fields(AUGMENTATIONS[name])}
 
 
 def test_the_papers_settings() -> None:

@@ -280,11 +280,24 @@ def _nearest(experiment: Experiment, references: list[Experiment]) -> Experiment
 
 
 def _changes(base: Experiment, other: Experiment) -> list[str]:
-    """Return what a config changes of another, as ``key: value (not base's value)``."""
+    """Return what a config changes of another, as ``key: value (not base's value)``.
+
+    Another network is one change, and so is an augmentation that only one of them has.
+    """
     one, two = flat_settings(base), flat_settings(other)
-    keys = sorted((one.keys() | two.keys()) - {"name", "seed"})
+    whole = {
+        f"augment.{name}": (base.augment.get(name), other.augment.get(name))
+        for name in base.augment.keys() ^ other.augment.keys()
+    }
+    if base.network["name"] != other.network["name"]:
+        whole["network"] = (base.network, other.network)
+    single = {
+        key: (one.get(key), two.get(key))
+        for key in one.keys() | two.keys()
+        if not key.startswith(tuple(f"{part}." for part in whole))
+    }
     return [
-        f"{key}: {json.dumps(two.get(key))} (not {json.dumps(one.get(key))})"
-        for key in keys
-        if one.get(key) != two.get(key)
+        f"{key}: {json.dumps(new)} (not {json.dumps(old)})"
+        for key, (old, new) in sorted({**whole, **single}.items())
+        if old != new and key not in ("name", "seed")
     ]

@@ -191,6 +191,26 @@ def make_experiment(tree: dict[str, Any], where: str) -> Experiment:
     return experiment
 
 
+def complete(experiment: Experiment) -> Experiment:
+    """Return a description that leaves no option of its network and augmentations to defaults.
+
+    What it describes stays the same when a later version has other defaults. Options that follow
+    from the rest of a description (a network's rate, bands, ...) are left out.
+    """
+    from wavemel.features.augment import AUGMENTATIONS
+    from wavemel.networks.base import network_config
+    from wavemel.options import make_config, options_of
+
+    arguments = network_arguments(experiment, classes=2)
+    given = arguments.keys() - {"name", "options"}
+    network = {"name": arguments["name"], **options_of(network_config(**arguments), given)}
+    augment = {
+        name: options_of(make_config(AUGMENTATIONS[name], options, f"augmentation {name!r}"))
+        for name, options in experiment.augment.items()
+    }
+    return dataclasses.replace(experiment, network=network, augment=augment)
+
+
 def network_arguments(experiment: Experiment, classes: int) -> dict[str, Any]:
     """Return the arguments of `build_network` for an experiment."""
     options = dict(experiment.network)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from wavemel.errors import ConfigError
@@ -37,6 +38,25 @@ def make_config(config: type, options: dict[str, Any], what: str, **given: Any) 
         return config(**values)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{what}: {error}") from error
+
+
+def options_of(made: Any, given: Iterable[str] = ()) -> dict[str, Any]:
+    """Return all options of what `make_config` has made, as a config file holds them.
+
+    ``given`` names those that follow from elsewhere and are left out, nested ones included.
+    """
+    options: dict[str, Any] = {}
+    for field in dataclasses.fields(made):
+        value = getattr(made, field.name)
+        if dataclasses.is_dataclass(value):
+            options[field.name] = options_of(value, given)
+        elif field.init and field.name not in given:
+            options[field.name] = _thawed(value)
+    return options
+
+
+def _thawed(value: Any) -> Any:
+    return [_thawed(v) for v in value] if isinstance(value, tuple) else value
 
 
 def _frozen(value: Any) -> Any:

@@ -19,7 +19,8 @@ from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 from wavemel.checkpoint import load_checkpoint
 from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.runs import evaluate_run
-from wavemel.experiment import Experiment
+from wavemel.experiment import Experiment, make_experiment
+from wavemel.networks.wave import WaveConfig
 from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
 from wavemel.training.folder import changed_settings, check_branches, is_run, open_folder
@@ -53,6 +54,25 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
     assert rows(whole) == rows(parts)
 
 
+def test_a_run_whose_description_left_options_to_defaults_is_the_same_run(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    short = tiny(training={"epochs": 1})
+    train(short, dataset, run, hardware=QUIET)
+    # As earlier versions wrote it.
+    (run / "experiment.yaml").write_text(json.dumps(short.as_dict()))
+    said = replace(short, network={**short.network, "dropout": WaveConfig.dropout})
+    noise = {"snr_db": [10, 40], "probability": 0.5}
+    said = replace(said, augment={**short.augment, "noise": noise})
+    for experiment in (short, said):
+        assert changed_settings(run, experiment) == []
+    other = replace(short, network={**short.network, "dropout": 0.25})
+    assert changed_settings(run, other) == ["network.dropout"]
+    more = replace(said, training=replace(said.training, epochs=2))
+    assert train(more, dataset, run, resume=True, hardware=QUIET)["epochs"] == 2
+
+
 def test_chance_matters_at_all(dataset: Dataset, tmp_path: Path) -> None:
     """The test above could pass if nothing were random: another seed must end elsewhere."""
     train(tiny(training={"epochs": 1}), dataset, tmp_path / "a", hardware=QUIET)
@@ -76,6 +96,10 @@ def test_the_run_folder_describes_itself(dataset: Dataset, tmp_path: Path) -> No
     assert about["epochs"] == 2
     experiment = yaml.safe_load((folder / "experiment.yaml").read_text())
     assert experiment["training"]["learning_rate"] == 1e-3
+    # Nothing is left to defaults, which a later version may change.
+    assert experiment["network"]["dropout"] == WaveConfig.dropout
+    assert experiment["augment"]["noise"] == {"probability": 0.5, "snr_db": [10, 40]}
+    assert load_checkpoint(folder).experiment == make_experiment(experiment, "it")
     assert [int(r["epoch"]) for r in rows(folder)] == [0, 1]
     assert list((folder / "tensorboard").glob("events*"))
     assert not list(folder.glob("*.part"))

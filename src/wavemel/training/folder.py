@@ -24,7 +24,7 @@ import yaml
 
 from wavemel.checkpoint import fingerprint_of, read_experiment, read_json, write_json
 from wavemel.errors import ModelError
-from wavemel.experiment import Experiment, make_experiment
+from wavemel.experiment import Experiment, complete, make_experiment
 from wavemel.machine import describe_machine
 from wavemel.networks.encoder import PINNED
 from wavemel.training.dataset import Dataset
@@ -121,7 +121,8 @@ def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
     not hang on it, and another patience. So can what the run itself has found out of its encoder,
     where ``experiment`` leaves it open.
     """
-    # Through the description's own type: a setting that is newer than the run has its default.
+    # Through the description's own type: a setting that is newer than the run, or that it leaves to
+    # the defaults, as runs of earlier versions do, has its default.
     saved = flat_settings(make_experiment(read_experiment(folder), str(folder)))
     wanted = flat_settings(experiment)
     free = {"training.patience"}
@@ -190,8 +191,8 @@ def _same_run(saved: str | None, wanted: str | None, folder: Path) -> bool:
 
 
 def flat_settings(experiment: Experiment) -> dict[str, Any]:
-    """Return a description as dotted names and plain values."""
-    return _flat(_plain(experiment.as_dict()))
+    """Return a description as dotted names and plain values, options left to defaults included."""
+    return _flat(_plain(complete(experiment).as_dict()))
 
 
 def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:

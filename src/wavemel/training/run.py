@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 
 from wavemel.checkpoint import read_json, write_json
 from wavemel.errors import ConfigError
-from wavemel.experiment import Experiment
+from wavemel.experiment import Experiment, complete
 from wavemel.features.augment import make_augmentations
 from wavemel.runtime import keep_freed_memory
 from wavemel.training.branches import start_from_branches
@@ -66,6 +66,8 @@ def train(
     if embeds(experiment):
         # Before all else: a run is of one encoder exactly, also when it is resumed.
         experiment, embedder = open_encoder(experiment)
+    # What is written of a run describes it also where a later version has other defaults.
+    experiment = complete(experiment)
     task = GenreTask(
         experiment, len(data.classes), _class_weights(settings.class_weights, data, training)
     )
