@@ -18,6 +18,7 @@ from wavemel.reports.document import (
     Section,
     Text,
 )
+from wavemel.reports.settings import settings_table
 from wavemel.reports.svg import to_svg
 from wavemel.reports.tables import (
     confidence_table,
@@ -28,7 +29,6 @@ from wavemel.reports.tables import (
     pair_table,
     per_class_table,
     seed_table,
-    settings_table,
     split_table,
     table_1,
     track_table,

@@ -7,12 +7,10 @@ from typing import Any
 from wavemel.reports.document import Cell, Table
 from wavemel.reports.wording import (
     PAPER,
-    duration,
     interval,
     number,
     p_value,
     paper_name,
-    percent,
     pooling_sentence,
     verdict,
 )
@@ -224,43 +222,6 @@ def left_out_table(data: dict[str, Any]) -> Table | None:
     )
 
 
-def settings_table(results: dict[str, Any]) -> Table | None:
-    """Return how every network was trained."""
-    models = [m for m in results["models"] if m["experiment"]]
-    if not models:
-        return None
-
-    def row(label: str, values: list[str]) -> list[Cell]:
-        return [Cell(label), *(Cell(v) for v in values)]
-
-    trees = [m["experiment"] for m in models]
-    training = [t["training"] for t in trees]
-    rows = [
-        row("network", [_options(m["network"] or {}) for m in models]),
-        row(
-            "heard",
-            [f"{_trim(t['audio']['seconds'])} s at {t['audio']['rate']:,} Hz" for t in trees],
-        ),
-        row("mel spectrogram", [_mel(t) for t in trees]),
-        row("augmentation", [", ".join(t.get("augment") or {}) or "none" for t in trees]),
-        row("optimiser", [f"{t['optimiser']}, rate {t['learning_rate']:g}" for t in training]),
-        row("weight decay", [f"{t['weight_decay']:g}" for t in training]),
-        row("batch", [str(t["batch_size"]) for t in training]),
-        row("epochs", [_epochs(m) for m in models]),
-        row("best epoch", [_best_epoch(m["best_epoch"]) for m in models]),
-        row("weights picked by", [str(t.get("select", "–")).replace("_", " ") for t in training]),
-        row("precision of numbers", [str(m["precision"] or "–") for m in models]),
-        row("seeds", [", ".join(map(str, m["seeds"])) for m in models]),
-        row(
-            "parameters",
-            ["–" if m["parameters"] is None else f"{m['parameters']:,}" for m in models],
-        ),
-        row("training time", [duration(m["seconds"]) for m in models]),
-        row("of which waiting for data", [_waiting(m) for m in models]),
-    ]
-    return Table("How the networks were trained", ("", *(m["name"] for m in models)), rows)
-
-
 def machine_table(machine: dict[str, Any]) -> Table:
     """Return hardware and versions."""
     memory = machine["memory_gib"]
@@ -298,47 +259,4 @@ def _best(levels: list[dict[str, Any]]) -> dict[str, float | None]:
 def _clip(results: dict[str, Any]) -> str:
     """Return which stretch of a clip the figures are of."""
     seconds = {m["experiment"]["audio"]["seconds"] for m in results["models"] if m["experiment"]}
-    return f"first {_trim(seconds.pop())} s" if len(seconds) == 1 else "first window"
-
-
-def _trim(value: float) -> str:
-    return f"{value:g}"
-
-
-def _options(network: dict[str, Any]) -> str:
-    def flat(tree: dict[str, Any], before: str = "") -> list[str]:
-        options = []
-        for key, value in tree.items():
-            inner = flat(value, f"{before}{key}.") if isinstance(value, dict) else None
-            options += inner if inner is not None else [f"{before}{key} {value}"]
-        return options
-
-    rest = {k: v for k, v in network.items() if k != "name"}
-    return ", ".join([str(network.get("name", "–")), *flat(rest)])
-
-
-def _mel(tree: dict[str, Any]) -> str:
-    mel = tree["mel"]
-    return f"{mel['bands']} bands, window {mel['n_fft']}, hop {mel['hop']}"
-
-
-def _epochs(model: dict[str, Any]) -> str:
-    asked = model["experiment"]["training"]["epochs"]
-    ran = model["epochs"]
-    return str(asked) if ran in (None, asked) else f"{ran} of {asked}"
-
-
-def _waiting(model: dict[str, Any]) -> str:
-    rows = [row for run in model["history"] for row in run]
-    waited = [row.get("data_wait_seconds") for row in rows]
-    seconds = sum(row.get("seconds") or 0.0 for row in rows)
-    if not seconds or None in waited:
-        return "–"
-    return percent(sum(waited) / seconds)
-
-
-def _best_epoch(best: list[int] | int | None) -> str:
-    if best is None:
-        return "–"
-    # Counted from 0 in the run files, from 1 for people and in the figures.
-    return ", ".join(str(b + 1) for b in (best if isinstance(best, list) else [best]))
+    return f"first {seconds.pop():g} s" if len(seconds) == 1 else "first window"
