@@ -15,14 +15,16 @@ from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.experiment import load_experiment
 from wavemel.reports.ablation import ablation_document
 from wavemel.reports.document import Commands
+from wavemel.reports.markdown import render_markdown
 from wavemel.reports.write import write_document
 from wavemel.reproduce import Plan
 
 
-def answers(right: list[float], artists: list[str], **changes) -> Answers:
-    n = len(right)
+def answers(*right: list[float], artists: list[str], **changes) -> Answers:
+    """Return answers of so many seeds."""
+    n = len(right[0])
     values = {
-        "seeds": (0,),
+        "seeds": tuple(range(len(right))),
         "runs": 1,
         "paths": tuple(map(str, range(n))),
         "artists": tuple(artists),
@@ -35,10 +37,15 @@ def answers(right: list[float], artists: list[str], **changes) -> Answers:
 
 
 def test_figures_are_means_over_clips_and_seeds() -> None:
-    found = _figures(answers([1, 0.5, 0, 0.5], ["a", "a", "b", "c"]))
+    artists = ["a", "a", "b", "c"]
+    found = _figures(answers([1, 1, 0, 1], [1, 0, 0, 0], artists=artists))
     assert found["top1"] == 0.5
     low, high = found["top1_ci95"]
     assert 0 <= low < 0.5 < high <= 1
+    assert found["top1_each"] == [0.75, 0.25]
+    assert found["log_loss_each"] == [0.25, 0.75]
+    assert found["top1_sd"] == pytest.approx(0.5 / 2**0.5)
+    assert _figures(answers([1, 1, 0, 1], artists=artists))["top1_sd"] is None
 
 
 def test_differences_are_paired_by_clip_and_drawn_by_artist() -> None:
@@ -47,14 +54,75 @@ def test_differences_are_paired_by_clip_and_drawn_by_artist() -> None:
     base = rng.random(160) < 0.6
     # Worse on every fourth clip, whoever made it.
     worse = base & (np.arange(160) % 4 != 0)
-    found = _against(answers(worse.tolist(), artists), answers(base.tolist(), artists))
+    found = _against(answers(worse, artists=artists), answers(base, artists=artists))
     assert found["difference"] == pytest.approx((worse.sum() - base.sum()) / 160)
     assert found["difference_ci95"][1] < 0
     assert found["permutation_p"] < 0.01
-    same = _against(answers(base.tolist(), artists), answers(base.tolist(), artists))
+    same = _against(answers(base, artists=artists), answers(base, artists=artists))
     assert (same["difference"], same["permutation_p"]) == (0.0, 1.0)
     with pytest.raises(DataError, match="different clips"):
-        _against(answers([1.0], ["a"]), answers([1.0, 0.0], ["a", "b"]))
+        _against(answers([1.0], artists=["a"]), answers([1.0, 0.0], artists=["a", "b"]))
+
+
+def test_rows_are_compared_on_the_seeds_that_both_have() -> None:
+    artists = ["a", "b", "c", "d"]
+    # Seed 0 is a lucky one, for either config.
+    reference = answers([1, 1, 1, 1], [1, 0, 0, 0], [0, 0, 0, 1], artists=artists)
+    one = answers([1, 1, 1, 1], artists=artists)
+    found = _against(one, reference)
+    assert (found["compared_seeds"], found["difference"], found["permutation_p"]) == ([0], 0.0, 1.0)
+    assert found["difference_sd"] is None
+    two = answers([0, 0, 1, 1], [1, 1, 0, 0], artists=artists, seeds=(2, 1))
+    found = _against(two, reference)
+    assert found["compared_seeds"] == [2, 1]
+    assert found["difference_each"] == [0.25, 0.25]
+    assert (found["difference"], found["difference_sd"]) == (0.25, 0.0)
+    other = answers([0, 0, 1, 1], artists=artists, seeds=(7,))
+    assert _against(other, reference) == {"compared_seeds": [], "difference": None}
+
+
+def test_a_table_says_what_its_intervals_cover_and_draws_no_news_from_one_seed() -> None:
+    artists = [str(i) for i in range(40)]
+    good, bad = np.ones(40), np.arange(40) % 4 == 0
+    full = answers(good, good, good, artists=artists)
+    table = {
+        "full": full,
+        "minus-a": answers(bad, bad, bad, artists=artists),
+        "minus-b": answers(bad, artists=artists),
+        "minus-c": answers(bad, good, artists=artists, seeds=(2, 9)),
+        "minus-d": answers(bad, artists=artists, seeds=(9,)),
+    }
+    rows = [{"name": name, **_figures(found)} for name, found in table.items()]
+    for row in rows[1:]:
+        row |= {"against": "full", "changes": [], **_against(table[row["name"]], full)}
+    results = {
+        "title": "t",
+        "command": "c",
+        "created": "now",
+        "data": "music",
+        "synthetic": False,
+        "folds": 1,
+        "clips": 40,
+        "artists": 40,
+        "references": ["full"],
+        "machine": {"versions": {"wavemel": "1"}},
+        "seconds": 1.0,
+        "rows": rows,
+    }
+    made = ablation_document(results)
+    assert "over artists: minus-a (-0.750 to full)." in made.headline
+    assert "2 rows are of one seed" in made.headline
+    assert not any(name in made.headline for name in ("minus-b", "minus-c", "minus-d"))
+    page = render_markdown(made)
+    assert "take the seeds as given" in page
+    lines = {line.split(" | ")[0].strip("| *"): line for line in page.splitlines() if "|" in line}
+    assert "on seed 2" in lines["minus-c"]
+    assert "no seed in common" in lines["minus-d"]
+    # A table of an earlier version.
+    for row in rows[1:]:
+        for key in ("compared_seeds", "difference_sd", "difference_each"):
+            row.pop(key, None)
+    assert "minus-a" in ablation_document(results).headline
 
 
 @pytest.fixture

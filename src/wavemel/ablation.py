@@ -45,9 +45,9 @@ COMMANDS = "commands.json"
 
 @dataclass(frozen=True)
 class Answers:
-    """What one config answers for every clip, its seeds side by side: rows in one order for all.
+    """What one config answers for every clip, its seeds side by side: clips in one order for all.
 
-    ``right`` and ``loss`` (nats) are means over seeds, (n,).
+    ``right`` (1 or 0) and ``loss`` (nats) are of each seed, (seeds, n).
     """
 
     seeds: tuple[int, ...]
@@ -125,7 +125,7 @@ def ablate(
         table.append(row)
     first = answers[references[0]]
     return {
-        "format": 2,
+        "format": 3,
         "title": f"What each part of {references[0]!r} is worth on {work.corpus.name}",
         "command": plan.command,
         "commands": commands,
@@ -210,8 +210,8 @@ def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answ
     first = made[0]
     if any(list(t.paths) != list(first.paths) for t in made):
         raise DataError(f"the seeds of {name!r} were validated on different clips")
-    right = np.mean([t.probabilities.argmax(1) == t.truth for t in made], axis=0)
-    loss = np.mean([log_losses(t.truth, t.probabilities) for t in made], axis=0)
+    right = np.array([t.probabilities.argmax(1) == t.truth for t in made], np.float64)
+    loss = np.array([log_losses(t.truth, t.probabilities) for t in made])
     return Answers(
         seeds=tuple(seeds),
         runs=len(seeds) * folds,
@@ -225,50 +225,70 @@ def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answ
 
 
 def _figures(answers: Answers) -> dict[str, Any]:
-    """Return means over clips and seeds, with intervals over artists."""
-
-    def means(sums: FloatArray) -> dict[str, FloatArray]:
-        return {"top1": sums[:, 0] / sums[:, 2], "log_loss": sums[:, 1] / sums[:, 2]}
-
-    values = np.column_stack([answers.right, answers.loss, np.ones(len(answers.right))])
-    intervals = bootstrap(values, answers.artists, means)
+    """Return means over clips and seeds, with intervals over artists, and the figures of each seed."""
+    right, loss = answers.right.mean(0), answers.loss.mean(0)
+    intervals = _intervals(right, loss, answers.artists)
+    each = answers.right.mean(1)
     return {
         "seeds": list(answers.seeds),
         "runs": answers.runs,
-        "top1": float(answers.right.mean()),
+        "top1": float(right.mean()),
         "top1_ci95": intervals["top1"],
-        "log_loss": float(answers.loss.mean()),
+        "top1_each": each.tolist(),
+        "top1_sd": _deviation(each),
+        "log_loss": float(loss.mean()),
         "log_loss_ci95": intervals["log_loss"],
+        "log_loss_each": answers.loss.mean(1).tolist(),
         "training_top1": answers.training_top1,
         "seconds": round(answers.seconds, 1),
     }
 
 
 def _against(answers: Answers, reference: Answers) -> dict[str, Any]:
-    """Return the difference to the reference, paired by clip."""
+    """Return the difference to the reference on the seeds that both have, paired by clip.
+
+    A seed is the same fresh weights and the same order of clips as far as two configs allow, and a
+    mean over one seed is no match for one over three. ``compared_seeds`` says which they are; there
+    is no difference where they have none in common.
+    """
     if answers.paths != reference.paths:
         raise DataError("two configs were validated on different clips and cannot be compared")
-    difference = np.column_stack(
-        [
-            answers.right - reference.right,
-            answers.loss - reference.loss,
-            np.ones(len(answers.right)),
-        ]
-    )
+    common = [seed for seed in answers.seeds if seed in reference.seeds]
+    if not common:
+        return {"compared_seeds": [], "difference": None}
+    rows, base = ([found.seeds.index(seed) for seed in common] for found in (answers, reference))
+    right = answers.right[rows] - reference.right[base]
+    loss = answers.loss[rows] - reference.loss[base]
+    intervals = _intervals(right.mean(0), loss.mean(0), reference.artists)
+    numbers = group_numbers(reference.artists, right.shape[1])
+    each = right.mean(1)
+    return {
+        "compared_seeds": common,
+        "difference": float(right.mean()),
+        "difference_ci95": intervals["top1"],
+        "difference_each": each.tolist(),
+        "difference_sd": _deviation(each),
+        "permutation_p": sign_flip(group_sums(right.mean(0), numbers)),
+        "loss_difference": float(loss.mean()),
+        "loss_difference_ci95": intervals["log_loss"],
+        "loss_permutation_p": sign_flip(group_sums(loss.mean(0), numbers)),
+    }
+
+
+def _intervals(
+    right: FloatArray, loss: FloatArray, artists: tuple[str, ...]
+) -> dict[str, list[float] | None]:
+    """Return intervals of the means over clips: over artists, for the seeds that there are."""
 
     def means(sums: FloatArray) -> dict[str, FloatArray]:
         return {"top1": sums[:, 0] / sums[:, 2], "log_loss": sums[:, 1] / sums[:, 2]}
 
-    intervals = bootstrap(difference, reference.artists, means)
-    summed = group_sums(difference[:, :2], group_numbers(reference.artists, len(difference)))
-    return {
-        "difference": float(difference[:, 0].mean()),
-        "difference_ci95": intervals["top1"],
-        "permutation_p": sign_flip(summed[:, 0]),
-        "loss_difference": float(difference[:, 1].mean()),
-        "loss_difference_ci95": intervals["log_loss"],
-        "loss_permutation_p": sign_flip(summed[:, 1]),
-    }
+    return bootstrap(np.column_stack([right, loss, np.ones(len(right))]), artists, means)
+
+
+def _deviation(each: FloatArray) -> float | None:
+    """Return the standard deviation between seeds; None of one seed, of which it cannot be told."""
+    return float(each.std(ddof=1)) if len(each) > 1 else None
 
 
 def _nearest(experiment: Experiment, references: list[Experiment]) -> Experiment | None:

@@ -96,7 +96,11 @@ def ablate(
     write_document(document, results, folder)
     width = max(len(row["name"]) for row in results["rows"]) + 2
     for row in results["rows"]:
-        said = f"{row['difference']:+.3f} to {row['against']}" if "against" in row else "reference"
+        said = "reference"
+        if "against" in row:
+            found = row["difference"]
+            said = f"{found:+.3f}" if found is not None else "no seed in common, so not compared,"
+            said += f" to {row['against']}"
         typer.echo(f"{row['name']:<{width}}{row['top1']:.3f}  {said}")
     typer.echo(document.headline)
     typer.echo(f"table: {folder / 'report.html'}")

@@ -20,7 +20,7 @@ from wavemel.reports.document import (
 )
 from wavemel.reports.figures import empty_figure
 from wavemel.reports.svg import INK, MUTED, SERIES, to_svg
-from wavemel.reports.wording import synthetic_banner
+from wavemel.reports.wording import number, synthetic_banner
 
 
 def ablation_document(results: dict[str, Any]) -> Document:
@@ -29,8 +29,8 @@ def ablation_document(results: dict[str, Any]) -> Document:
     first = next(row for row in rows if "against" not in row)
     others = [row for row in rows if row is not first]
     figure = difference_chart(results)
-    words = "; ".join(f"{row['name']} {row['difference']:+.3f}" for row in others)
-    title = "Difference in top-1 to the reference of each row, with 95 % intervals"
+    words = "; ".join(f"{row['name']} {row['difference']:+.3f}" for row in _compared(rows))
+    title = "Difference in top-1 to the reference of each row, with 95 % intervals over artists"
     drawing = to_svg(figure, "ablation", title, words or "no rows")
     return Document(
         title=results["title"],
@@ -54,8 +54,12 @@ def ablation_document(results: dict[str, Any]) -> Document:
                     _table(results["references"], rows),
                     Text(
                         "A row is compared with the reference from which it changes the fewest "
-                        "settings (below). Intervals are bootstraps over artists, of the mean over seeds. p is of a paired "
-                        "permutation test by artist; with so many rows a p near .05 is expected by chance. "
+                        "settings (below), on the seeds that both have. In brackets: 95 % intervals, bootstraps "
+                        "over artists of the mean over these seeds. They say how far a figure hangs on which artists "
+                        "were asked about, and take the seeds as given: how far it hangs on those, the standard "
+                        "deviation between seeds (sd) tells, and of a row with one seed nothing does. p is of a paired "
+                        "permutation test by artist, for these seeds too; with so many rows a p near .05 is expected "
+                        "by chance. "
                         "'training top-1', where it stands, is that of the trained network on the clips it "
                         "learnt from, unchanged: the gap is its distance to the validation top-1."
                     ),
@@ -86,7 +90,7 @@ def _commands(results: dict[str, Any]) -> list[str]:
 
 def difference_chart(results: dict[str, Any]) -> Figure:
     """Draw each row's difference to the reference as a point with its interval."""
-    rows = [row for row in results["rows"] if "against" in row]
+    rows = _compared(results["rows"])
     figure, axes = empty_figure(6.4, 1.2 + 0.28 * max(1, len(rows)))
     places = np.arange(len(rows))[::-1]
     for place, row in zip(places, rows, strict=True):
@@ -95,15 +99,35 @@ def difference_chart(results: dict[str, Any]) -> Figure:
         axes.plot([low, high], [place, place], color=SERIES[0] if clear else MUTED, linewidth=1.8)
         axes.plot(row["difference"], place, "o", color=SERIES[0] if clear else MUTED, markersize=5)
     axes.axvline(0, color=INK, linewidth=1)
-    axes.set_yticks(places, [f"{row['name']} ({len(row['seeds'])})" for row in rows])
+    axes.set_yticks(places, [f"{row['name']} ({len(_seeds(row))})" for row in rows])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     said = " or ".join(results["references"])
     axes.set_xlabel(f"top-1 minus that of {said} (seeds in brackets)")
     return figure
 
 
+def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that have a difference to a reference."""
+    return [row for row in rows if row.get("difference") is not None]
+
+
+def _seeds(row: dict[str, Any]) -> list[int]:
+    """Return the seeds that a row is compared on; tables of old do not say."""
+    return list(row.get("compared_seeds", row["seeds"]))
+
+
 def _table(references: list[str], rows: list[dict[str, Any]]) -> Table:
-    columns: tuple[str, ...] = ("row", "seeds", "top-1", "against", "difference", "p", "log loss")
+    columns: tuple[str, ...] = (
+        "row",
+        "seeds",
+        "top-1",
+        "sd",
+        "against",
+        "difference",
+        "its sd",
+        "p",
+        "log loss",
+    )
     gaps = all(row["training_top1"] is not None for row in rows)
     if gaps:
         columns += ("training top-1", "gap")
@@ -115,11 +139,9 @@ def _table(references: list[str], rows: list[dict[str, Any]]) -> Table:
                 Cell(row["name"], strong=row["name"] in references),
                 Cell(str(len(row["seeds"]))),
                 Cell(f"{row['top1']:.3f}", _interval(row["top1_ci95"])),
+                Cell(number(row.get("top1_sd"))),
                 Cell(row.get("against", "–")),
-                Cell(f"{row['difference']:+.3f}", _interval(row["difference_ci95"], sign=True))
-                if "against" in row
-                else Cell("–"),
-                Cell(f"{row['permutation_p']:.2g}" if "against" in row else "–"),
+                *_difference(row),
                 Cell(f"{row['log_loss']:.3f}"),
                 *(_gap(row) if gaps else []),
             ]
@@ -127,6 +149,24 @@ def _table(references: list[str], rows: list[dict[str, Any]]) -> Table:
         ],
         numeric=frozenset(columns[1:]) - {"against"},
     )
+
+
+def _difference(row: dict[str, Any]) -> list[Cell]:
+    """Return a row's difference to its reference, the deviation of that between seeds, and p."""
+    if "against" not in row:
+        return [Cell("–")] * 3
+    if row["difference"] is None:
+        return [Cell("–", "no seed in common"), Cell("–"), Cell("–")]
+    notes = [_interval(row["difference_ci95"], sign=True)]
+    if len(_seeds(row)) < len(row["seeds"]):
+        notes.append(
+            f"on seed{'' if len(_seeds(row)) == 1 else 's'} {', '.join(map(str, _seeds(row)))}"
+        )
+    return [
+        Cell(f"{row['difference']:+.3f}", " ".join(filter(None, notes))),
+        Cell(number(row.get("difference_sd"))),
+        Cell(f"{row['permutation_p']:.2g}"),
+    ]
 
 
 def _gap(row: dict[str, Any]) -> list[Cell]:
@@ -147,14 +187,18 @@ def _headline(first: dict[str, Any], others: list[dict[str, Any]]) -> str:
     def named(rows: list[dict[str, Any]]) -> str:
         return ", ".join(f"{r['name']} ({r['difference']:+.3f} to {r['against']})" for r in rows)
 
-    known = [row for row in others if row["difference_ci95"]]
-    worse = [row for row in known if row["difference_ci95"][1] < 0]
-    better = [row for row in known if row["difference_ci95"][0] > 0]
     if not others:
         return text
-    if not worse and not better:
-        return f"{text} No row differs from its reference beyond its 95 % interval."
+    known = [row for row in _compared(others) if row["difference_ci95"] and len(_seeds(row)) > 1]
+    worse = [row for row in known if row["difference_ci95"][1] < 0]
+    better = [row for row in known if row["difference_ci95"][0] > 0]
+    single = [row["name"] for row in _compared(others) if len(_seeds(row)) == 1]
+    if known and not worse and not better:
+        text += " No row differs from its reference beyond its 95 % interval over artists."
     for word, rows in (("Worse", worse), ("Better", better)):
         if rows:
-            text += f" {word} beyond their 95 % intervals: {named(rows)}."
+            text += f" {word} beyond their 95 % intervals over artists: {named(rows)}."
+    if single:
+        count = "1 row is" if len(single) == 1 else f"{len(single)} rows are"
+        text += f" {count} of one seed, whose chance may be all of a difference."
     return text
