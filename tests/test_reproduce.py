@@ -153,6 +153,37 @@ def test_windows_and_tracks(report: Path) -> None:
     np.testing.assert_allclose(track.probabilities[0], one[columns].mean())
 
 
+def test_a_run_is_evaluated_in_the_number_format_of_its_description(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(report / "runs" / "wave-fold0", tmp_path / "run"))
+    asked: list[str] = []
+
+    def heard(*given: object, precision: str, **how: object) -> pd.DataFrame:
+        asked.append(precision)
+        return predict(*given, precision=precision, **how)
+
+    monkeypatch.setattr("wavemel.evaluation.runs.predict", heard)
+    found = evaluate_run(run)
+    assert (asked, found["number_format"]) == ([], "32")  # kept by the comparison
+    evaluate_on(run, scan(open_corpus(f"{DATA},seed=5"), workers=0))
+    assert asked == ["32"]
+    # Kept by a version that always took the fastest.
+    kept = run / "evaluation-test.json"
+    old = json.loads(kept.read_text())
+    del old["number_format"]
+    kept.write_text(json.dumps(old))
+    assert evaluate_run(run) == found
+    assert asked == ["32"] * 2
+    # Which is what "auto" means: those figures hold.
+    kept.write_text(json.dumps(old))
+    tree = yaml.safe_load((run / "experiment.yaml").read_text())
+    tree["training"]["precision"] = "auto"
+    (run / "experiment.yaml").write_text(yaml.safe_dump(tree))
+    assert "number_format" not in evaluate_run(run)
+    assert asked == ["32"] * 2
+
+
 def test_a_recipes_pooling_is_in_every_figure(
     report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ from wavemel.evaluation.multilabel import evaluate_multilabel
 from wavemel.evaluation.predict import predict
 from wavemel.evaluation.predictions import first_rows, load_predictions, save_predictions
 from wavemel.pooling import MEAN, pool_tracks
+from wavemel.runtime import resolve_precision
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,9 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Return the figures of a run's best weights on one split; computed once, then read back.
 
-    Where training has gone on since, they are of other weights, and computed again.
+    They are computed in the number format that ``training.precision`` says, and ``number_format``
+    says which that was. Where training has gone on since, they are of other weights, and computed
+    again; so they are where they were kept by a version that did not heed the number format.
 
     Raises
     ------
@@ -123,7 +126,7 @@ def evaluate_run(
     predictions_too = (folder / f"predictions-{split}.csv").is_file()
     if stored.exists() and predictions_too and not again:
         kept = read_json(stored)
-        if kept.pop("weights", None) == weights:
+        if kept.pop("weights", None) == weights and _as_asked(folder, kept):
             return kept
     checkpoint = load_checkpoint(folder, expect=tuple(about["classes"]))
     table = run_table(folder)
@@ -131,7 +134,8 @@ def evaluate_run(
     if rows.empty:
         there = ", ".join(s for s in SPLITS if (table["split"] == s).any())
         raise DataError(f"{folder} has no clips in the split {split!r} (it has {there})")
-    predictions = predict(checkpoint, rows, device=device)
+    asked = checkpoint.experiment.training.precision
+    predictions = predict(checkpoint, rows, device=device, precision=asked)
     if checkpoint.experiment.labels == "genres":
         predictions.to_csv(folder / f"predictions-{split}.csv", index=False)
         result = figures_of_several(predictions, checkpoint.classes)
@@ -139,8 +143,15 @@ def evaluate_run(
         save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
         pooling = checkpoint.experiment.evaluation.pooling
         result = figures(predictions, checkpoint.classes, pooling)
+    result["number_format"] = resolve_precision(asked, device)
     write_json(stored, {"weights": weights, **result})
     return result
+
+
+def _as_asked(folder: Path, kept: dict[str, Any]) -> bool:
+    """Return whether kept figures are in the number format that a run's description says."""
+    asked = str(read_experiment(folder).get("training", {}).get("precision", "auto"))
+    return asked == "auto" or kept.get("number_format") == asked
 
 
 def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[str, Any]:
@@ -184,10 +195,13 @@ def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[st
     if fresh.empty:
         raise DataError(f"{corpus.name} holds no usable clip that {folder} was not trained on")
     pooling = checkpoint.experiment.evaluation.pooling
-    result = figures(predict(checkpoint, fresh, device=device), checkpoint.classes, pooling)
+    asked = checkpoint.experiment.training.precision
+    predictions = predict(checkpoint, fresh, device=device, precision=asked)
+    result = figures(predictions, checkpoint.classes, pooling)
     by_known = same_name(fresh["artist"]).isin(set(same_name(seen["artist"]).dropna()))
     return {
         **result,
+        "number_format": resolve_precision(asked, device),
         "left_out_known": int(known.sum()),
         "known_artists": int(by_known.sum()),
     }
