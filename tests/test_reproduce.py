@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import DATA, QUIET, write_configs
 
+from wavemel.audio.load import windows
 from wavemel.commands.options import seed_numbers
 from wavemel.comparison import compare
 from wavemel.data.scan import scan
@@ -21,8 +22,14 @@ from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.calibration import fit
-from wavemel.evaluation.predict import predict
-from wavemel.evaluation.runs import evaluate_on, evaluate_run, run_predictions, tracks
+from wavemel.evaluation.predict import predict_together
+from wavemel.evaluation.runs import (
+    evaluate_on,
+    evaluate_run,
+    evaluate_runs,
+    run_predictions,
+    tracks,
+)
 from wavemel.explain.confusions import find_confusions
 from wavemel.reproduce import Plan, reproduce
 
@@ -159,11 +166,12 @@ def test_a_run_is_evaluated_in_the_number_format_of_its_description(
     run = Path(shutil.copytree(report / "runs" / "wave-fold0", tmp_path / "run"))
     asked: list[str] = []
 
-    def heard(*given: object, precision: str, **how: object) -> pd.DataFrame:
+    def heard(*given: object, precision: str, **how: object) -> list[pd.DataFrame]:
         asked.append(precision)
-        return predict(*given, precision=precision, **how)
+        return predict_together(*given, precision=precision, **how)
 
-    monkeypatch.setattr("wavemel.evaluation.runs.predict", heard)
+    monkeypatch.setattr("wavemel.evaluation.runs.predict_together", heard)
+    monkeypatch.setattr("wavemel.evaluation.predict.predict_together", heard)
     found = evaluate_run(run)
     assert (asked, found["number_format"]) == ([], "32")  # kept by the comparison
     evaluate_on(run, scan(open_corpus(f"{DATA},seed=5"), workers=0))
@@ -184,18 +192,48 @@ def test_a_run_is_evaluated_in_the_number_format_of_its_description(
     assert asked == ["32"] * 2
 
 
+def test_runs_that_hear_the_same_are_evaluated_together(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["wave-fold0", "wave-fold1", "mel-fold0", "mel-fold1"]
+    runs = [Path(shutil.copytree(report / "runs" / name, tmp_path / name)) for name in names]
+    # Of other batches, and of longer windows.
+    for run, section, key, value in ((runs[2], "evaluation", "batch_size", 3), (runs[3], "audio", "seconds", 1.75)):  # fmt: skip
+        best = json.loads((run / "best.json").read_text())
+        best["experiment"][section][key] = value
+        (run / "best.json").write_text(json.dumps(best))
+    alone = [evaluate_run(run, again=True) for run in runs]
+    said = [(run / "predictions-test.csv").read_bytes() for run in runs]
+    opened: list[str] = []
+
+    def heard(path: str, *given: object, **how: object):
+        opened.append(path)
+        return windows(path, *given, **how)
+
+    monkeypatch.setattr("wavemel.evaluation.predict.windows", heard)
+    assert evaluate_runs([*runs, runs[0]], again=True) == [*alone, alone[0]]
+    assert [(run / "predictions-test.csv").read_bytes() for run in runs] == said
+    # The first fold's clips once for both networks, the second's once for each.
+    assert len(opened) == sum(alone[i]["n"] for i in (0, 1, 3))
+    assert evaluate_runs(runs) == alone
+    monkeypatch.setattr("wavemel.evaluation.runs._TOGETHER", 0)
+    opened.clear()
+    assert evaluate_runs(runs, again=True) == alone
+    assert len(opened) == sum(found["n"] for found in alone)
+
+
 def test_a_recipes_pooling_is_in_every_figure(
     report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
 
-    def drawn(*asked: object, **how: object) -> pd.DataFrame:
+    def drawn(*asked: object, **how: object) -> list[pd.DataFrame]:
         # So little trained, the network says nearly the same of every window.
-        table = predict(*asked, **how)
+        (table,) = predict_together(*asked, **how)
         columns = [c for c in table if c.startswith("p_")]
-        return table.assign(**dict(zip(columns, rng.dirichlet(np.ones(len(columns)), len(table)).T, strict=True)))  # fmt: skip
+        return [table.assign(**dict(zip(columns, rng.dirichlet(np.ones(len(columns)), len(table)).T, strict=True)))]  # fmt: skip
 
-    monkeypatch.setattr("wavemel.evaluation.runs.predict", drawn)
+    monkeypatch.setattr("wavemel.evaluation.runs.predict_together", drawn)
     runs = []
     for name in ("wave-fold0", "wave-fold1"):
         run = Path(shutil.copytree(report / "runs" / name, tmp_path / name))

@@ -22,7 +22,7 @@ from wavemel.errors import ConfigError, DataError, WavemelError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
-from wavemel.evaluation.runs import Tracks, evaluate_run, run_predictions, tracks
+from wavemel.evaluation.runs import Tracks, evaluate_run, evaluate_runs, run_predictions, tracks
 from wavemel.experiment import Experiment
 from wavemel.machine import describe_machine
 from wavemel.reproduce import (
@@ -109,10 +109,14 @@ def ablate(
             )
     with _remembered(plan) as commands:
         train_all(work, plan, hardware, only=rows)
+    made = {e.name: _finished_runs(work, plan, e) for e in work.experiments}
+    # All of them at once: each clip is decoded once for all networks.
+    runs = [run for seeds in made.values() for folds in seeds.values() for run in folds]
+    for split in (SPLIT, "training") if gaps else (SPLIT,):
+        evaluate_runs(runs, split)
+    classes = work.datasets[0].classes
     answers = {
-        experiment.name: found
-        for experiment in work.experiments
-        if (found := _answers(work, plan, experiment, gaps)) is not None
+        name: _answers(by_name[name], seeds, classes, gaps) for name, seeds in made.items() if seeds
     }
     table = []
     for name, found in answers.items():
@@ -189,19 +193,24 @@ def _finished_seeds(work: Work, plan: Plan, experiment: Experiment) -> list[int]
     )
 
 
-def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answers | None:
-    """Return a config's answers from those of its seeds that are finished in every fold."""
-    name, folds, classes = experiment.name, len(work.datasets), work.datasets[0].classes
-    seeds = _finished_seeds(work, plan, experiment)
-    if not seeds:
-        return None
+def _finished_runs(work: Work, plan: Plan, experiment: Experiment) -> dict[int, list[Path]]:
+    """Return the run folders, one a fold, of each seed of a config that is finished in every fold."""
+    folds = range(len(work.datasets))
+    return {
+        seed: [run_folder(work, plan, experiment.name, fold, seed) for fold in folds]
+        for seed in _finished_seeds(work, plan, experiment)
+    }
+
+
+def _answers(
+    experiment: Experiment, seeds: dict[int, list[Path]], classes: tuple[str, ...], gaps: bool
+) -> Answers:
+    """Return a config's answers from the evaluated runs of its seeds."""
     made: list[Tracks] = []
     shown: list[float] = []
     seconds = 0.0
-    for seed in seeds:
-        runs = [run_folder(work, plan, name, fold, seed) for fold in range(folds)]
+    for runs in seeds.values():
         for run in runs:
-            evaluate_run(run, SPLIT)
             if gaps:
                 shown.append(evaluate_run(run, "training")["track"]["top1"])
             seconds += read_json(run / "run.json")["seconds"]
@@ -209,12 +218,12 @@ def _answers(work: Work, plan: Plan, experiment: Experiment, gaps: bool) -> Answ
         made.append(tracks(pooled, classes, "track", experiment.evaluation.pooling))
     first = made[0]
     if any(list(t.paths) != list(first.paths) for t in made):
-        raise DataError(f"the seeds of {name!r} were validated on different clips")
+        raise DataError(f"the seeds of {experiment.name!r} were validated on different clips")
     right = np.array([t.probabilities.argmax(1) == t.truth for t in made], np.float64)
     loss = np.array([log_losses(t.truth, t.probabilities) for t in made])
     return Answers(
         seeds=tuple(seeds),
-        runs=len(seeds) * folds,
+        runs=sum(map(len, seeds.values())),
         paths=tuple(first.paths),
         artists=tuple(map(str, first.artists)),
         right=right,

@@ -19,6 +19,7 @@ from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import (
     common_pooling,
     evaluate_run,
+    evaluate_runs,
     figures,
     run_predictions,
     run_table,
@@ -88,6 +89,9 @@ def compare(
                 "these runs were trained on different class lists and cannot be compared"
             )
 
+    _evaluate_together(
+        [[run for run, _ in members] for members in grouped.values()], split, gaps, device
+    )
     entries: dict[str, Entry] = {}
     for name, members in grouped.items():
         found = [evaluate_run(run, split, device=device) for run, _ in members]
@@ -139,6 +143,19 @@ def compare(
         "pairs": _pairs(rivals, classes, "clip"),
         "track_pairs": _pairs(rivals, classes, "track"),
     }
+
+
+def _evaluate_together(networks: list[list[Path]], split: str, gaps: bool, device: str) -> None:
+    """Evaluate all that a comparison asks for, so that each clip is decoded once for all networks."""
+    runs = [run for members in networks for run in members]
+    evaluate_runs(runs, split, device=device)
+    if gaps:
+        evaluate_runs(runs, "training", device=device)
+    if split == "test":
+        # What has no folds is calibrated on its validation clips.
+        alone = [members[0] for members in networks if len(members) == 1]
+        held = [run for run in alone if (run_table(run)["split"] == "validation").any()]
+        evaluate_runs(held, "validation", device=device)
 
 
 def other_networks(file: Path) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def evaluate(
     from wavemel.data.scan import scan
     from wavemel.data.sources import open_corpus
     from wavemel.errors import ConfigError
-    from wavemel.evaluation.runs import evaluate_on, evaluate_run
+    from wavemel.evaluation.runs import evaluate_on, evaluate_runs
 
     if data is not None and split is not None:
         raise ConfigError(
@@ -58,7 +58,8 @@ def evaluate(
     split = split or "test"
     _check_split(split)
     if data is None:
-        found = {str(run): evaluate_run(run, split, device=device) for run in runs}
+        made = evaluate_runs(runs, split, device=device)
+        found = dict(zip(map(str, runs), made, strict=True))
     else:
         corpus = scan(open_corpus(data))
         found = {str(run): evaluate_on(run, corpus, device=device) for run in runs}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -33,19 +33,34 @@ def predict(
     rows : rows of a table, with path, artist and genre.
     device, precision : where and in which number format to compute.
     """
+    return predict_together([(checkpoint, rows)], device=device, precision=precision)[0]
+
+
+def predict_together(
+    asked: Sequence[tuple[Checkpoint, pd.DataFrame]],
+    *,
+    device: str = "cpu",
+    precision: str = "auto",
+) -> list[pd.DataFrame]:
+    """Return what `predict` returns of each model, digit for digit, but decode each track once.
+
+    Parameters
+    ----------
+    asked : models that hear the same windows, each with its rows, which are of the same paths in
+        one order.
+    device, precision : as in `predict`.
+    """
     keep_freed_memory()
-    audio = checkpoint.experiment.audio
-    settings = checkpoint.experiment.evaluation
-    hop = audio.seconds * (1 - settings.overlap)
     check_device(device)
-    model = checkpoint.model.to(device)
-    several = checkpoint.experiment.labels == "genres"
-    bf16 = resolve_precision(precision, device) == "bf16"
-    embedder = model.front_end.embedder
+    checkpoint, rows = asked[0]
+    audio = checkpoint.experiment.audio
+    hop = audio.seconds * (1 - checkpoint.experiment.evaluation.overlap)
+    embedder = checkpoint.model.front_end.embedder
     embedded = None
     if embedder is not None:
         embedded = track_embeddings(checkpoint.experiment, embedder, device)
-    network = model if embedded is None else model.network
+    bf16 = resolve_precision(precision, device) == "bf16"
+    models = [_Asked(model, device, bf16, embedded is not None) for model, _ in asked]
 
     def heard(path: str) -> Iterator[tuple[float, np.ndarray]]:
         if embedded is not None:
@@ -54,40 +69,62 @@ def predict(
         for window in windows(path, audio.rate, seconds=audio.seconds, hop=hop):
             yield window.start, window.samples
 
-    def all_windows() -> Iterator[tuple[int, float, np.ndarray]]:
-        for i, path in enumerate(track(rows["path"].tolist(), "evaluating")):
-            for start, samples in heard(path):
-                yield i, start, samples
-
     owners: list[int] = []
     starts: list[float] = []
-    made: list[np.ndarray] = []
-    batch: list[np.ndarray] = []
+    for i, path in enumerate(track(rows["path"].tolist(), "evaluating")):
+        for start, samples in heard(path):
+            owners.append(i)
+            starts.append(start)
+            for model in models:
+                model.hear(samples)
+    return [
+        _table(checkpoint, rows.iloc[owners], starts, model.probabilities())
+        for model, (checkpoint, rows) in zip(models, asked, strict=True)
+    ]
 
-    def ask() -> None:
+
+class _Asked:
+    """One model that is asked window by window, and answers batch by batch."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str, bf16: bool, embedded: bool) -> None:
+        model = checkpoint.model.to(device)
+        self.network = model.network if embedded else model
+        self.several = checkpoint.experiment.labels == "genres"
+        self.size = checkpoint.experiment.evaluation.batch_size
+        self.device, self.bf16 = device, bf16
+        self.batch: list[np.ndarray] = []
+        self.made: list[np.ndarray] = []
+
+    def hear(self, samples: np.ndarray) -> None:
+        """Take one window, or what an encoder made of it."""
+        self.batch.append(samples)
+        if len(self.batch) == self.size:
+            self._ask()
+
+    def probabilities(self) -> np.ndarray:
+        """Return those of all windows, (windows, classes)."""
+        if self.batch:
+            self._ask()
+        return np.concatenate(self.made)
+
+    def _ask(self) -> None:
         with (
             torch.inference_mode(),
-            torch.autocast(torch.device(device).type, torch.bfloat16, enabled=bf16),
+            torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.bf16),
         ):
-            logits = network(torch.from_numpy(np.stack(batch)).to(device))
+            logits = self.network(torch.from_numpy(np.stack(self.batch)).to(self.device))
         # In float64: the rows of a softmax are to sum to 1 when they are read back.
         logits = logits.double()
-        chances = torch.sigmoid(logits) if several else torch.softmax(logits, 1)
-        made.append(chances.cpu().numpy())
-        batch.clear()
+        chances = torch.sigmoid(logits) if self.several else torch.softmax(logits, 1)
+        self.made.append(chances.cpu().numpy())
+        self.batch.clear()
 
-    for owner, start, samples in all_windows():
-        owners.append(owner)
-        starts.append(start)
-        batch.append(samples)
-        if len(batch) == settings.batch_size:
-            ask()
-    if batch:
-        ask()
-    table = rows.iloc[owners][["path", "artist", checkpoint.experiment.labels]]
-    table = table.reset_index(drop=True)
+
+def _table(
+    checkpoint: Checkpoint, rows: pd.DataFrame, starts: list[float], probabilities: np.ndarray
+) -> pd.DataFrame:
+    """Return the rows of all windows as a table."""
+    table = rows[["path", "artist", checkpoint.experiment.labels]].reset_index(drop=True)
     table["start"] = starts
-    probabilities = pd.DataFrame(
-        np.concatenate(made), columns=[f"p_{name}" for name in checkpoint.classes]
-    )
-    return pd.concat([table, probabilities], axis=1)
+    columns = [f"p_{name}" for name in checkpoint.classes]
+    return pd.concat([table, pd.DataFrame(probabilities, columns=columns)], axis=1)

@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,10 +33,13 @@ from wavemel.data.table import SPLITS, Corpus, as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
-from wavemel.evaluation.predict import predict
+from wavemel.evaluation.predict import predict, predict_together
 from wavemel.evaluation.predictions import first_rows, load_predictions, save_predictions
 from wavemel.pooling import MEAN, pool_tracks
 from wavemel.runtime import resolve_precision
+
+#: Bytes of weights that are asked together at most: many small networks, or a large one alone.
+_TOGETHER = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -120,32 +124,99 @@ def evaluate_run(
     DataError
         The run's table has no clips in this split.
     """
-    about = read_json(folder / "run.json")
-    stored = folder / f"evaluation-{split}.json"
-    weights = fingerprint_of(folder)
-    predictions_too = (folder / f"predictions-{split}.csv").is_file()
-    if stored.exists() and predictions_too and not again:
-        kept = read_json(stored)
-        if kept.pop("weights", None) == weights and _as_asked(folder, kept):
-            return kept
-    checkpoint = load_checkpoint(folder, expect=tuple(about["classes"]))
+    return evaluate_runs([folder], split, device=device, again=again)[0]
+
+
+def evaluate_runs(
+    folders: Sequence[Path], split: str = "test", *, device: str = "cpu", again: bool = False
+) -> list[dict[str, Any]]:
+    """Return what `evaluate_run` returns of each run; runs that hear the same windows hear them together.
+
+    So each clip is decoded once for all of them, which takes longer than most networks.
+    """
+    found: dict[Path, dict[str, Any]] = {}
+    waiting: dict[Hashable, list[Path]] = defaultdict(list)
+    for folder in dict.fromkeys(folders):
+        kept = None if again else _kept(folder, split)
+        if kept is not None:
+            found[folder] = kept
+        else:
+            waiting[_hears(folder, split)].append(folder)
+    for runs in waiting.values():
+        for together in _that_fit(runs):
+            found |= zip(together, _evaluated(together, split, device), strict=True)
+    return [found[folder] for folder in folders]
+
+
+def _kept(folder: Path, split: str) -> dict[str, Any] | None:
+    """Return the figures that a run has kept, where they are of its weights as they are."""
+    read_json(folder / "run.json")
+    weights, stored = fingerprint_of(folder), folder / f"evaluation-{split}.json"
+    if not stored.exists() or not (folder / f"predictions-{split}.csv").is_file():
+        return None
+    kept = read_json(stored)
+    return kept if kept.pop("weights", None) == weights and _as_asked(folder, kept) else None
+
+
+def _hears(folder: Path, split: str) -> Hashable:
+    """Return what is equal for runs that hear the same windows, in the same number format."""
+    tree = read_json(folder / "best.json")["experiment"]
+    audio = (tree["audio"]["rate"], tree["audio"]["seconds"])
+    how = (tree["evaluation"].get("overlap"), tree["training"].get("precision"))
+    # What a frozen encoder makes of a track is kept anyway, and each run may have its own.
+    alone = folder if "encoder" in tree["network"] else None
+    return audio, how, alone, tuple(_rows(folder, split)["path"])
+
+
+def _rows(folder: Path, split: str) -> pd.DataFrame:
     table = run_table(folder)
     rows = table[table["split"] == split]
     if rows.empty:
         there = ", ".join(s for s in SPLITS if (table["split"] == s).any())
         raise DataError(f"{folder} has no clips in the split {split!r} (it has {there})")
-    asked = checkpoint.experiment.training.precision
-    predictions = predict(checkpoint, rows, device=device, precision=asked)
-    if checkpoint.experiment.labels == "genres":
-        predictions.to_csv(folder / f"predictions-{split}.csv", index=False)
-        result = figures_of_several(predictions, checkpoint.classes)
-    else:
-        save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
-        pooling = checkpoint.experiment.evaluation.pooling
-        result = figures(predictions, checkpoint.classes, pooling)
-    result["number_format"] = resolve_precision(asked, device)
-    write_json(stored, {"weights": weights, **result})
-    return result
+    return rows
+
+
+def _that_fit(runs: list[Path]) -> Iterator[list[Path]]:
+    """Yield runs in parts whose networks fit into memory together."""
+    part: list[Path] = []
+    held = 0
+    for run in runs:
+        size = (run / "best.safetensors").stat().st_size
+        if part and held + size > _TOGETHER:
+            yield part
+            part, held = [], 0
+        part.append(run)
+        held += size
+    yield part
+
+
+def _evaluated(folders: list[Path], split: str, device: str) -> list[dict[str, Any]]:
+    """Evaluate runs that hear the same windows, and keep what they say."""
+    weights = [fingerprint_of(folder) for folder in folders]
+    loaded = [
+        load_checkpoint(folder, expect=tuple(read_json(folder / "run.json")["classes"]))
+        for folder in folders
+    ]
+    asked = loaded[0].experiment.training.precision
+    rows = [_rows(folder, split) for folder in folders]
+    pairs = list(zip(loaded, rows, strict=True))
+    tables = predict_together(pairs, device=device, precision=asked)
+    results = []
+    for folder, checkpoint, predictions, hashed in zip(
+        folders, loaded, tables, weights, strict=True
+    ):
+        if checkpoint.experiment.labels == "genres":
+            predictions.to_csv(folder / f"predictions-{split}.csv", index=False)
+            result = figures_of_several(predictions, checkpoint.classes)
+        else:
+            save_predictions(folder / f"predictions-{split}.csv", predictions, checkpoint.classes)
+            pooling = checkpoint.experiment.evaluation.pooling
+            result = figures(predictions, checkpoint.classes, pooling)
+        result["number_format"] = resolve_precision(asked, device)
+        write_json(folder / f"evaluation-{split}.json", {"weights": hashed, **result})
+        results.append(result)
+    return results
 
 
 def _as_asked(folder: Path, kept: dict[str, Any]) -> bool:
