@@ -3,10 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from wavemel.errors import DataError
+from wavemel.evaluation import metrics
 from wavemel.evaluation.evaluate import evaluate
+from wavemel.evaluation.intervals import resampled_sums
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 FIGURES = (
@@ -90,6 +94,93 @@ def test_macro_f1s_interval_equals_scipys():
     ).confidence_interval
     found = evaluate(truth, p, ["a", "b", "c"], resamples=10_000)
     assert found["macro_f1_ci95"] == pytest.approx([expected.low, expected.high], abs=0.006)
+
+
+@st.composite
+def clips_of_artists(draw):
+    """Return truth, answers and artists of up to 40 clips, and how many classes there are, some without clips."""
+    k = draw(st.integers(2, 12))
+    n = draw(st.integers(1, 40))
+    several = draw(st.integers(1, n))
+    return (
+        np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n))),
+        np.array(draw(st.lists(st.integers(0, k - 1), min_size=n, max_size=n))),
+        draw(st.lists(st.integers(0, several - 1), min_size=n, max_size=n)),
+        k,
+        draw(st.booleans()),
+    )
+
+
+def stated(said, k):
+    p = np.full((len(said), k), 0.1 / (k - 1))
+    p[np.arange(len(said)), said] = 0.9
+    return p
+
+
+@settings(deadline=None)
+@given(clips_of_artists())
+def test_every_interval_holds_its_figure(case):
+    truth, said, artists, k, all_right = case
+    said = truth if all_right else said
+    classes = [f"class {i}" for i in range(k)]
+    found = evaluate(truth, stated(said, k), classes, groups=artists, resamples=300)
+    alone = [c for i, c in enumerate(classes) if len({a for a, t in zip(artists, truth, strict=True) if t == i}) == 1]  # fmt: skip
+    assert found["one_group"] == alone
+    for name in FIGURES:
+        interval = found[f"{name}_ci95"]
+        if found["n_groups"] == 1 or (alone and name.startswith("macro_")):
+            assert interval is None, name
+        else:
+            low, high = interval
+            assert 0 <= low <= found[name] + 1e-12, name
+            assert high >= found[name] - 1e-12, name
+
+
+def test_a_class_that_no_drawn_artist_has_counts_for_nothing():
+    # Two artists a class: every seventh resample is without a given one.
+    truth = np.repeat(np.arange(16), 6)
+    artists = np.arange(96) // 3
+    classes = [f"class {i}" for i in range(17)]
+    found = evaluate(truth, stated(truth, 17), classes, groups=artists)
+    assert found["macro_f1"] == pytest.approx(16 / 17)
+    assert found["macro_f1_ci95"] == pytest.approx([16 / 17] * 2)
+    assert found["macro_recall_ci95"] == pytest.approx([16 / 17] * 2)
+
+
+def test_a_class_of_one_artist_leaves_macro_figures_without_interval():
+    truth, p = random_case()
+    artists = np.where(truth == 2, -1, np.arange(120) // 4)
+    found = evaluate(truth, p, ["a", "b", "c"], groups=artists)
+    assert found["one_group"] == ["c"]
+    for name in FIGURES:
+        assert (found[f"{name}_ci95"] is None) == name.startswith("macro_"), name
+
+
+def test_intervals_are_those_of_all_classes_where_every_resample_has_them():
+    # As they were when absent classes counted as 0: a resample without one of these is none in thousands.
+    truth, p = random_case(n=300)
+    found = evaluate(truth, p, ["a", "b", "c"])
+    rng = np.random.default_rng(0)
+    counts = metrics.class_counts(truth, p.argmax(1), 3).reshape(300, -1)
+    drawn = metrics.by_class(resampled_sums(counts, 2000, rng).reshape(-1, 3, 3))["f1"].mean(1)
+    assert found["macro_f1_ci95"] == list(np.percentile(drawn, [2.5, 97.5]))
+
+
+def test_macro_coverage_where_artists_are_few():
+    """Of 150 test sets with three artists a class, macro recall's interval holds the truth in about 95 %."""
+    rng = np.random.default_rng(0)
+    k, held = 10, 0
+    true = rng.uniform(0.3, 0.9, k)
+    owner = np.repeat(np.arange(3 * k), 4)
+    truth = owner // 3
+    for trial in range(150):
+        skill = rng.beta(3 * true[truth[::4]], 3 * (1 - true[truth[::4]]))
+        right = rng.random(12 * k) < skill[owner]
+        said = np.where(right, truth, (truth + rng.integers(1, k, 12 * k)) % k)
+        low, high = evaluate(truth, stated(said, k), [str(i) for i in range(k)], groups=owner,
+                             resamples=300, seed=trial)["macro_recall_ci95"]  # fmt: skip
+        held += low <= true.mean() <= high
+    assert 0.91 <= held / 150 <= 0.99
 
 
 def test_intervals_over_artists_are_wider_where_artists_resemble_themselves():

@@ -5,6 +5,7 @@ from scipy import stats
 
 from wavemel.errors import DataError
 from wavemel.evaluation.intervals import (
+    around,
     bootstrap,
     check_settings,
     group_numbers,
@@ -69,6 +70,18 @@ def test_resampled_totals_are_those_of_drawn_rows():
 
 def test_percentiles_hold_the_middle():
     assert percentiles(np.arange(101.0), 0.9) == pytest.approx([5, 95])
+
+
+def test_a_figure_amid_its_resamples_has_their_percentiles():
+    values = np.arange(101.0) / 100
+    assert around(0.4, values, 0.9) == percentiles(values, 0.9)
+
+
+def test_resamples_to_one_side_of_their_figure_are_moved_to_it():
+    values = 0.5 + np.arange(101.0) / 1000
+    assert around(0.7, values, 0.9) == pytest.approx([0.655, 0.745])
+    assert around(1.0, values, 0.9) == pytest.approx([0.955, 1.0])
+    assert around(0.0, values, 0.9) == pytest.approx([0.0, 0.045])
 
 
 def test_equal_seeds_give_equal_intervals():

@@ -58,6 +58,15 @@ def test_every_chapter_is_there(results: dict[str, Any], made: Document) -> None
     assert results["command"] in commands.lines
 
 
+def test_tables_say_why_macro_figures_have_no_interval(results: dict[str, Any]) -> None:
+    assert "no interval" not in table_1(results).note
+    for level in (results["models"][0], results["models"][0]["track"]):
+        level["one_group"] = ["rock"]
+    for table in (table_1(results), track_table(results)):
+        assert table is not None
+        assert table.note.endswith("one track): rock.")
+
+
 def test_table_1_is_results_json(results: dict[str, Any]) -> None:
     table = table_1(results)
     for model, row in zip(results["models"], table.rows, strict=True):

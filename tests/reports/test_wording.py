@@ -10,6 +10,7 @@ from wavemel.reports.wording import (
     headline,
     is_fma_small,
     is_significant,
+    lone_genres,
     p_value,
     pooling_sentence,
     verdict,
@@ -101,6 +102,17 @@ def test_significance_takes_both_p_and_interval(found: dict[str, Any], expected:
 def test_who_is_ahead() -> None:
     assert verdict(pair("a", "b", 0.2, 0.01)) == "a is ahead"
     assert verdict(pair("a", "b", -0.2, 0.01)) == "b is ahead"
+
+
+def test_macro_figures_without_interval_say_why() -> None:
+    assert lone_genres({}) == lone_genres({"one_group": []}) == ""
+    one = lone_genres({"one_group": ["rock"]})
+    assert one.startswith("Macro figures have no interval")
+    assert "whose clips are all of one artist" in one
+    assert one.endswith(": rock.")
+    many = lone_genres({"one_group": list("abcdef"), "n_scored": 6})
+    assert "whose clips, or all others, are of one artist" in many
+    assert many.endswith(": a, b, c and 3 more.")
 
 
 def test_how_windows_become_a_track_is_told() -> None:

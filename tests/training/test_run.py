@@ -368,6 +368,22 @@ def test_figures_of_weights_that_have_changed_are_forgotten(
     assert yaml.safe_load((run / "experiment.yaml").read_text())["training"]["epochs"] == 3
 
 
+def test_intervals_that_an_earlier_version_kept_are_made_anew(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(tiny(), dataset, run, hardware=QUIET)
+    found = evaluate_run(run)
+    kept = run / "evaluation-test.json"
+    told = json.loads(kept.read_text())
+    del told["one_group"]
+    kept.write_text(json.dumps({**told, "macro_f1_ci95": [0.0, 0.0]}))
+    # From the predictions beside them: the network is not asked again.
+    (run / "table.csv").unlink()
+    assert evaluate_run(run) == found
+    assert json.loads(kept.read_text())["macro_f1_ci95"] == [0.0, 0.0]
+
+
 def test_figures_asked_for_during_training_are_not_those_of_its_end(
     dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -39,7 +39,7 @@ def evaluate(
     device: Device = "cpu",
     as_json: Annotated[bool, typer.Option("--json", help="Print all figures as JSON.")] = False,
 ) -> None:
-    """Print a run's figures on its test split, each with its 95 % interval.
+    """Print a run's figures on its test split, with 95 % intervals where they can be known.
 
     They are computed once and kept in the run folder. "clip" is the stretch of
     each clip that training hears, "track" all windows of the whole file together.
@@ -82,6 +82,7 @@ def evaluate(
             ("calibration error", f"{figures['ece']:.3f}", f"{figures['track']['ece']:.3f}")
         )
         table(f"{run}: {figures['n']} {split} clips", ("figure", "clip", "track"), rows)
+        _say_why(figures)
         if data is not None:
             typer.echo(
                 f"{figures['left_out_known']} clips that the run knows are left out; "
@@ -144,6 +145,7 @@ def print_results(results: dict[str, Any]) -> None:
     headings = ("network", *(title for title, _ in ROWS), "top-1, whole track")
     split = results["models"][0]["split"]
     table(f"{results['title']}: {n} {split} clips{note}", headings, rows)
+    _say_why(results["models"][0])
 
 
 def _check_split(split: str) -> None:
@@ -168,14 +170,22 @@ def _print_several(run: str, split: str, figures: dict[str, Any]) -> None:
         rows.append((title, f"{figures[key]:.3f}", f"{track[key]:.3f}"))
     scored = f"{figures['n_scored']} of {figures['n_classes']} genres can be scored"
     table(f"{run}: {figures['n']} {split} clips, {scored}", ("figure", "clip", "track"), rows)
+    _say_why(figures)
 
 
 def _with_interval(figures: dict[str, Any], key: str) -> str:
     interval = figures[f"{key}_ci95"]
     if interval is None:
-        # All clips are of one artist: nothing to draw an interval from.
+        # All clips, or all of a genre, are of one artist: nothing to draw an interval from.
         return f"{figures[key]:.3f}"
     return f"{figures[key]:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _say_why(figures: dict[str, Any]) -> None:
+    from wavemel.reports.wording import lone_genres
+
+    if why := lone_genres(figures):
+        typer.echo(why)
 
 
 def register(app: typer.Typer) -> None:

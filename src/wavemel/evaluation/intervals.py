@@ -81,12 +81,44 @@ def percentiles(values: FloatArray, confidence: float) -> list[float]:
     return [float(low), float(high)]
 
 
+def around(figure: float, values: FloatArray, confidence: float) -> list[float]:
+    """Return the interval of a macro figure, a mean over classes in 0..1, from its resamples.
+
+    Ratios of few clips bend: where classes are many and their artists few, the resamples of a
+    mean of ratios may all lie to one side of the figure. Then that bias is taken off their
+    percentiles (Efron & Tibshirani 1993, chapter 10), so that the interval holds the figure.
+    """
+    low, high = percentiles(values, confidence)
+    if not low <= figure <= high:
+        bias = float(values.mean()) - figure
+        low, high = max(low - bias, 0.0), min(high - bias, 1.0)
+    return [min(low, figure), max(high, figure)]
+
+
 def check_settings(confidence: float, resamples: int) -> None:
     """Raise ValueError where no interval can be made with these settings."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, not {resamples}")
+
+
+def resampled(
+    values: FloatArray,
+    groups: Sequence[object] | npt.ArrayLike | None,
+    statistic: Callable[[FloatArray], dict[str, FloatArray]],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, FloatArray] | None:
+    """Return what `bootstrap` takes its percentiles of: each figure of every resample.
+
+    None where all clips are of one group.
+    """
+    sums = group_sums(values, group_numbers(groups, len(values)))
+    if len(sums) < 2:
+        return None
+    return statistic(resampled_sums(sums, resamples, np.random.default_rng(seed)))
 
 
 def bootstrap(
@@ -98,7 +130,7 @@ def bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, list[float] | None]:
-    """Return an interval for each figure that ``statistic`` makes of sums over clips.
+    """Return an interval for each figure, a ratio of sums, that ``statistic`` makes of sums over clips.
 
     Parameters
     ----------
@@ -114,8 +146,7 @@ def bootstrap(
         spread nobody can know.
     """
     check_settings(confidence, resamples)
-    sums = group_sums(values, group_numbers(groups, len(values)))
-    if len(sums) < 2:
-        return dict.fromkeys(statistic(sums))
-    found = statistic(resampled_sums(sums, resamples, np.random.default_rng(seed)))
+    found = resampled(values, groups, statistic, resamples=resamples, seed=seed)
+    if found is None:
+        return dict.fromkeys(statistic(values))
     return {name: percentiles(figures, confidence) for name, figures in found.items()}

@@ -8,7 +8,8 @@ the bootstrap fast, and the functions here take any leading axes for it.
 
 A class that was never predicted has precision 0, one that is absent from the
 truth has recall 0, and macro figures are means over all K classes: as
-scikit-learn's with ``labels=range(K), zero_division=0``.
+scikit-learn's with ``labels=range(K), zero_division=0``. A class that is there, but
+not in a resample, is left out of that resample's means: see `summary`.
 """
 
 from __future__ import annotations
@@ -87,8 +88,13 @@ def by_class(counts: FloatArray) -> dict[str, FloatArray]:
     }
 
 
-def summary(counts: FloatArray) -> dict[str, FloatArray]:
+def summary(counts: FloatArray, there: int | None = None) -> dict[str, FloatArray]:
     """Return the figures over all classes, (..., 3, K) -> (...) each.
+
+    With ``there``, the number of classes that the whole has clips of, the counts are of resamples
+    of it. A resample without a class says nothing of how that class is told, and counted as 0 it
+    would draw every macro figure down: so a macro figure is then the mean over the classes that were
+    drawn, times the share of the K that are there (the others count 0 in the whole as well).
 
     ``one_vs_rest_accuracy`` is what the paper calls accuracy: of the K yes/no
     questions asked of each clip, the share answered rightly. With one label
@@ -97,7 +103,10 @@ def summary(counts: FloatArray) -> dict[str, FloatArray]:
     hits, predicted, support = np.moveaxis(counts, -2, 0)
     n, right, asked = support.sum(-1), hits.sum(-1), predicted.sum(-1)
     wrong = (predicted - hits).sum(-1) + (support - hits).sum(-1)
-    macro = {f"macro_{name}": values.mean(-1) for name, values in by_class(counts).items()}
+    macro = {
+        f"macro_{name}": values.mean(-1) if there is None else _mean_drawn(values, support, there)
+        for name, values in by_class(counts).items()
+    }
     return {
         "top1": right / n,
         **macro,
@@ -134,6 +143,12 @@ def per_class(confusion: IntArray, classes: Sequence[str]) -> list[dict[str, Any
         }
         for i, name in enumerate(classes)
     ]
+
+
+def _mean_drawn(values: FloatArray, support: FloatArray, there: int) -> FloatArray:
+    drawn = support > 0
+    means = np.where(drawn, values, 0.0).sum(-1) / drawn.sum(-1)
+    return np.asarray(means * (there / values.shape[-1]))
 
 
 def _ratio(above: FloatArray, below: FloatArray) -> FloatArray:

@@ -34,7 +34,12 @@ from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
 from wavemel.evaluation.predict import predict, predict_together
-from wavemel.evaluation.predictions import first_rows, load_predictions, save_predictions
+from wavemel.evaluation.predictions import (
+    first_rows,
+    load_predictions,
+    probability_columns,
+    save_predictions,
+)
 from wavemel.pooling import MEAN, pool_tracks
 from wavemel.runtime import resolve_precision
 
@@ -116,6 +121,8 @@ def evaluate_run(
     They are computed in the number format that ``training.precision`` says, and ``number_format``
     says which that was. Where training has gone on since, they are of other weights, and computed
     again; so they are where they were kept by a version that did not heed the number format.
+    Of figures that a version kept whose intervals of macro figures could leave out the figure
+    itself, the intervals are made anew from the predictions beside them.
 
     Raises
     ------
@@ -155,7 +162,11 @@ def _kept(folder: Path, split: str) -> dict[str, Any] | None:
     if not stored.exists() or not (folder / f"predictions-{split}.csv").is_file():
         return None
     kept = read_json(stored)
-    return kept if kept.pop("weights", None) == weights and _as_asked(folder, kept) else None
+    if kept.pop("weights", None) != weights or not _as_asked(folder, kept):
+        return None
+    if "one_group" not in kept:  # of an earlier version, with other intervals
+        kept |= _of_kept(folder, split)
+    return kept
 
 
 def _hears(folder: Path, split: str) -> Hashable:
@@ -223,6 +234,19 @@ def _as_asked(folder: Path, kept: dict[str, Any]) -> bool:
     """Return whether kept figures are in the number format that a run's description says."""
     asked = str(read_experiment(folder).get("training", {}).get("precision", "auto"))
     return asked == "auto" or kept.get("number_format") == asked
+
+
+def _of_kept(folder: Path, split: str) -> dict[str, Any]:
+    """Return the figures of a run's kept predictions."""
+    about = read_json(folder / "run.json")
+    classes = tuple(about["classes"])
+    if about.get("labels", "genre") == "genre":
+        return figures(run_predictions(folder, split), classes, common_pooling([folder]))
+    # As text, as in `load_predictions`.
+    file = folder / f"predictions-{split}.csv"
+    table = pd.read_csv(file, dtype="string", keep_default_na=False, na_values=[""])
+    numbers = ["start", *probability_columns(classes)]
+    return figures_of_several(table.astype(dict.fromkeys(numbers, np.float64)), classes)
 
 
 def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[str, Any]:

@@ -8,6 +8,7 @@ from wavemel.reports.document import Cell, Table
 from wavemel.reports.wording import (
     PAPER,
     interval,
+    lone_genres,
     number,
     p_value,
     paper_name,
@@ -49,7 +50,8 @@ def table_1(results: dict[str, Any]) -> Table:
         numeric=frozenset((*ours, *theirs)),
         groups=groups,
         note="In brackets: 95 % intervals, bootstrap over artists where known, else over tracks. "
-        "Bold: the highest of a column, whether or not the difference is significant.",
+        "Bold: the highest of a column, whether or not the difference is significant."
+        + _more(lone_genres(models[0])),
     )
 
 
@@ -65,7 +67,7 @@ def track_table(results: dict[str, Any]) -> Table | None:
         ("model", "tracks", *labels),
         [[_name(m), Cell(f"{m['track']['n']:,}"), *_figures(m["track"], best)] for m in models],
         numeric=frozenset(("tracks", *labels)),
-        note=pooling_sentence(models),
+        note=pooling_sentence(models) + _more(lone_genres(models[0]["track"])),
     )
 
 
@@ -233,6 +235,10 @@ def machine_table(machine: dict[str, Any]) -> Table:
         *machine["versions"].items(),
     ]
     return Table("Hardware and versions", ("what", "value"), [[Cell(a), Cell(b)] for a, b in rows])
+
+
+def _more(sentence: str) -> str:
+    return f" {sentence}" if sentence else ""
 
 
 def _name(model: dict[str, Any]) -> Cell:

@@ -187,6 +187,20 @@ def accuracy_note(classes: int) -> str:
     )
 
 
+def lone_genres(figures: dict[str, Any]) -> str:
+    """Return why macro figures have no interval, where they have none; earlier results do not say."""
+    names = list(figures.get("one_group") or ())
+    if not names:
+        return ""
+    shown = names if len(names) <= 4 else [*names[:3], f"{len(names) - 3} more"]
+    # Of several genres a clip, a genre is also scored by the clips that it is not of.
+    whose = "whose clips, or all others, are" if "n_scored" in figures else "whose clips are all"
+    return (
+        "Macro figures have no interval, for nobody can know the spread of a genre "
+        f"{whose} of one artist (or, of unknown artists, one track): {listing(shown)}."
+    )
+
+
 def _ranked(results: dict[str, Any], kind: str) -> list[dict[str, Any]]:
     models = [m for m in results["models"] if m["kind"] == kind]
     return sorted(models, key=lambda m: -m["top1"])
