@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, hamming_loss, log_loss
 from tiny_runs import QUIET, tiny
 
@@ -55,6 +57,30 @@ def test_the_interval_is_wider_where_artists_repeat_themselves() -> None:
     assert width[2] < 0.7 * width[1]
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(2, 30), st.integers(1, 6), st.sampled_from([0.1, 0.5, 3]))
+def test_the_interval_holds_its_figure(seed: int, n: int, k: int, skill: float) -> None:
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((n, k)) < rng.random(k)).astype(float)
+    if not ((truth.sum(0) > 0) & (truth.sum(0) < n)).any():
+        return
+    p = (skill * truth + rng.random((n, k))) / (1 + skill)
+    artists = rng.integers(0, max(1, n // 2), n)
+    names = [f"genre {i}" for i in range(k)]
+    found = evaluate_multilabel(truth, p, names, groups=artists, resamples=60, seed=seed)
+    alone = [
+        name
+        for name, has in zip(names, truth.T, strict=True)
+        if 0 < has.sum() < n and min(len(set(artists[has == side])) for side in (0, 1)) == 1
+    ]
+    assert found["one_group"] == alone
+    if alone:
+        assert found["macro_average_precision_ci95"] is None
+    else:
+        low, high = found["macro_average_precision_ci95"]
+        assert 0 <= low <= found["macro_average_precision"] <= high <= 1
+
+
 @pytest.mark.parametrize(
     ("truth", "p"),
     [
@@ -97,6 +123,11 @@ def test_a_run_of_several_labels_is_a_config(tmp_path: Path) -> None:
     assert 0 < found["macro_average_precision"] <= 1
     assert found["n"] == len(data.part("test"))
     assert json.loads((tmp_path / "run" / "run.json").read_text())["labels"] == "genres"
+    assert evaluate_run(tmp_path / "run") == found
+    # As an earlier version kept them.
+    kept = tmp_path / "run" / "evaluation-test.json"
+    told = {k: v for k, v in json.loads(kept.read_text()).items() if k != "one_group"}
+    kept.write_text(json.dumps({**told, "macro_average_precision_ci95": [0.0, 0.0]}))
     assert evaluate_run(tmp_path / "run") == found
 
 

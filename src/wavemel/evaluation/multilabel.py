@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from wavemel.errors import DataError
-from wavemel.evaluation.intervals import group_numbers
+from wavemel.evaluation.intervals import around, group_numbers, group_sums
 
 
 def evaluate_multilabel(
@@ -42,7 +42,9 @@ def evaluate_multilabel(
     dict
         ``n``, ``n_groups``, ``n_classes``, ``n_scored`` (genres that some but not
         all clips have: the others have no curve and are left out of means);
-        ``macro_average_precision`` with ``macro_average_precision_ci95``,
+        ``macro_average_precision`` with ``macro_average_precision_ci95``
+        ([low, high]; None where a scored genre is one of ``one_group``: all clips
+        with it, or all without it, are of one artist, and nobody knows its spread),
         ``macro_roc_auc``, ``top1`` (how often the first answer is one of the
         clip's genres), ``one_vs_rest_accuracy`` at .5, ``log_loss`` (binary,
         mean over clips and genres) and ``per_class`` rows.
@@ -63,8 +65,12 @@ def evaluate_multilabel(
     if not scored.any():
         raise DataError("no genre has both clips with it and clips without it: nothing to score")
     numbers = group_numbers(groups, len(t))
+    # In how many groups clips with each genre are, and clips without it.
+    spread = [(group_sums(side, numbers) > 0).sum(0) for side in (t, 1 - t)]
+    alone = scored & (np.minimum(*spread) == 1)
     precision = average_precision_score(t[:, scored], p[:, scored], average=None)
     auc = roc_auc_score(t[:, scored], p[:, scored], average=None)
+    macro = float(np.mean(precision))
     clipped = p.clip(1e-15, 1 - 1e-15)
     found = iter(zip(np.atleast_1d(precision), np.atleast_1d(auc), strict=True))
     rows = []
@@ -78,8 +84,11 @@ def evaluate_multilabel(
         "n_groups": None if groups is None else int(numbers.max()) + 1,
         "n_classes": len(classes),
         "n_scored": int(scored.sum()),
-        "macro_average_precision": float(np.mean(precision)),
-        "macro_average_precision_ci95": _interval(t, p, numbers, resamples, seed),
+        "macro_average_precision": macro,
+        "macro_average_precision_ci95": None
+        if alone.any()
+        else _interval(macro, t[:, scored], p[:, scored], numbers, resamples, seed),
+        "one_group": [name for name, lone in zip(classes, alone, strict=True) if lone],
         "macro_roc_auc": float(np.mean(auc)),
         "top1": float(t[np.arange(len(t)), p.argmax(1)].mean()),
         "one_vs_rest_accuracy": float(((p >= 0.5) == t).mean()),
@@ -89,16 +98,19 @@ def evaluate_multilabel(
 
 
 def _interval(
+    macro: float,
     t: npt.NDArray[np.float64],
     p: npt.NDArray[np.float64],
     numbers: npt.NDArray[np.int64],
     resamples: int,
     seed: int,
 ) -> list[float] | None:
-    """Return the 95 % percentile interval of macro average precision, artists drawn whole."""
+    """Return the 95 % interval of macro average precision over the genres given, artists drawn whole.
+
+    A resample in which all clips have a genre, or none, says nothing of it: its mean is that of
+    the others, as in `wavemel.evaluation.metrics.summary`.
+    """
     count = int(numbers.max()) + 1
-    if count < 2:
-        return None
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(resamples):
@@ -115,4 +127,4 @@ def _interval(
                     sample_weight=weight[keep],
                 )
             )
-    return [float(q) for q in np.percentile(drawn, [2.5, 97.5])] if drawn else None
+    return around(macro, np.array(drawn), 0.95) if drawn else None
