@@ -12,7 +12,7 @@ from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split, windo
 from wavemel.evaluation.calibration import cross_fit, fit
 from wavemel.evaluation.calibration_error import expected_calibration_error
 from wavemel.evaluation.runs import tracks
-from wavemel.evaluation.selective import answered
+from wavemel.evaluation.selective import Threshold, answered, choose_threshold
 
 
 def folds(count: int = 4, size: int = 250, **how) -> list[tuple[pd.DataFrame, int]]:
@@ -70,6 +70,30 @@ def test_held_out_thresholds_are_chosen_without_the_fold() -> None:
     assert changed["held_out"]["share_right"] < found["held_out"]["share_right"]
     assert found["held_out"]["share_right"] > 0.75
     assert found["held_out"]["coverage"] == pytest.approx(found["unsure"]["coverage"], abs=0.2)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_a_threshold_chosen_without_a_fold_has_not_seen_it(
+    count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[float | None] = []
+
+    def spy(*arguments: object) -> Threshold:
+        made = choose_threshold(*arguments)
+        chosen.append(made.below)
+        return made
+
+    monkeypatch.setattr("wavemel.evaluation.calibrate.choose_threshold", spy)
+    members = folds(count=count, sharpness=3)
+    # Answered at random: its temperature, and all that it has a part in, is another.
+    rng = np.random.default_rng(0)
+    spoilt = members[0][0].assign(genre=rng.choice(CLASSES, len(members[0][0])))
+    spoilt["genre"] = spoilt.groupby("path")["genre"].transform("first")
+    for first in (members[0], (spoilt, 0)):
+        calibrate_folds([first, *members[1:]], CLASSES, precision=0.8)
+    once, again = chosen[: count + 1], chosen[count + 1 :]
+    assert once[1] == again[1]
+    assert all(a != b for i, (a, b) in enumerate(zip(once, again, strict=True)) if i != 1)
 
 
 def test_seeds_are_pooled_but_promise_no_more() -> None:

@@ -61,9 +61,8 @@ def calibrate_folds(
         ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
         see `coverage_curve`, after; ``unsure``: the threshold, chosen on the
         tracks of ``after``, as `Threshold.as_dict`; ``held_out``: what
-        thresholds that were chosen without a fold do on it, or None, and which of them
-        ``promised``;
-        ``window_variation``: see there.
+        thresholds that were chosen without a fold do on it, and which of them
+        ``promised``; see `_without`; ``window_variation``: see there.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def calibrate_folds(
     folds = [fold for _, fold in members]
     held, promises = [0, 0], []
     for fold in dict.fromkeys(folds):
-        others = _joined([p for p, f in zip(parts, folds, strict=True) if f != fold])
+        others = _without(fold, members, classes, method, pooling)
         without = choose_threshold(
             others.truth, others.probabilities, precision, confidence, _repeats(others)
         )
@@ -153,6 +152,30 @@ def calibrate_split(
         "held_out": held,
         "window_variation": window_variation([found.predictions(asked, classes)], classes, pooling),
     }
+
+
+def _without(
+    fold: Hashable,
+    members: Sequence[tuple[pd.DataFrame, Hashable]],
+    classes: tuple[str, ...],
+    method: str,
+    pooling: str,
+) -> Tracks:
+    """Return the tracks that choose a threshold without a fold, scaled without it as well.
+
+    They are cross-fitted anew among the other folds, for all that was done to choose the threshold
+    on all folds is repeated here without one of them (nested cross-validation: Varma & Simon
+    2006, "Bias in error estimation when using cross-validation for model selection"). The scaling that the held-out fold
+    gets was fitted on these very tracks, and a promise wants tracks that the scaling has not seen.
+    Of two folds there is but one other, which must be scaled by what was fitted on itself.
+    """
+    others = [(table, other) for table, other in members if other != fold]
+    if len({other for _, other in others}) > 1:
+        scaled = [table for table, _ in cross_fit(others, classes, method, pooling)]
+    else:
+        found = fit([table for table, _ in others], classes, method, pooling)
+        scaled = [found.predictions(table, classes) for table, _ in others]
+    return _joined([tracks(table, classes, "track", pooling) for table in scaled])
 
 
 def figures_of(found: Tracks) -> dict[str, Any]:
