@@ -151,10 +151,16 @@ def test_seeds_of_a_fold_stand_for_themselves_or_answer_as_one(tmp_path: Path) -
         table[columns] = 0.8 * 0.25 + 0.2 * table[columns]
         save_predictions(other / "predictions-test.csv", table, CLASSES)
         runs.append(other)
-    calibrate(*runs, "--to", tmp_path / "alone.json")
-    calibrate(*runs, "--ensemble", "--to", tmp_path / "mean.json")
+    said = calibrate(*runs, "--to", tmp_path / "alone.json")
+    assert "4 runs: 320 test tracks (640 predictions), fitted on the other folds' tracks" in said
+    assert "(of 320 tracks)" in said
+    assert "right is no promise: 320 tracks are too few" in said
+    assert re.search(r"unsure below 0\.\d+: [\d.]+\s% of 320 tracks are answered", said)
+    assert "640 tracks" not in said
+    said = calibrate(*runs, "--ensemble", "--to", tmp_path / "mean.json")
+    assert "4 runs: 320 test tracks, fitted on the other folds' tracks" in said
     alone, mean = kept(tmp_path / "alone.json"), kept(tmp_path / "mean.json")
-    assert (alone["n"], alone["tracks"]) == (640, 320)
+    assert (alone["n"], alone["tracks"], alone["fitted_tracks"]) == (640, 320, 320)
     assert (mean["n"], mean["tracks"]) == (320, 320)
     tables = [run_predictions(run) for run in runs[:2]]
     columns = [f"p_{c}" for c in CLASSES]

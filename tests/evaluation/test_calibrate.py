@@ -100,7 +100,7 @@ def test_seeds_are_pooled_but_promise_no_more() -> None:
     members = folds(sharpness=2)
     thrice = members * 3
     once, pooled = calibrate_folds(members, CLASSES), calibrate_folds(thrice, CLASSES)
-    assert (pooled["n"], pooled["tracks"]) == (3000, 1000)
+    assert (pooled["n"], pooled["tracks"], pooled["fitted_tracks"]) == (3000, 1000, 1000)
     assert pooled["temperature"] == pytest.approx(once["temperature"], rel=1e-3)
     assert pooled["unsure"]["coverage"] == pytest.approx(once["unsure"]["coverage"])
 

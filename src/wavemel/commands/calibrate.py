@@ -109,8 +109,10 @@ def _print(what: str, found: dict[str, Any]) -> None:
         for title, key in ROWS
     ]
     source = "the other folds'" if found["fitted_on"] == "other folds" else "the validation"
+    # Seeds answer for the same tracks: more predictions, and no more tracks.
+    seeds = "" if found["n"] == found["tracks"] else f" ({found['n']} predictions)"
     table(
-        f"{what}: {found['n']} {found['measured_on']} tracks, fitted on {source} tracks",
+        f"{what}: {found['tracks']} {found['measured_on']} tracks{seeds}, fitted on {source} tracks",
         ("figure", "before", f"after {found['method']}"),
         rows,
     )
@@ -118,20 +120,21 @@ def _print(what: str, found: dict[str, Any]) -> None:
         typer.echo(f"temperature {found['temperature']:.3f} (of {found['fitted_tracks']} tracks)")
     if found["at_bound"]:
         typer.echo("the tracks cannot fix a temperature: the fit ran to the end of its range")
-    unsure = found["unsure"]
+    # The tracks that the fit was made on choose the threshold, too.
+    unsure, n = found["unsure"], found["fitted_tracks"]
     wanted = f"{100 * unsure['precision']:.6g}\u00a0%"
     if unsure["below"] is None:
-        typer.echo(f"no threshold has {wanted} of {unsure['n']} tracks' answers right")
+        typer.echo(f"no threshold has {wanted} of {n} tracks' answers right")
         return
     typer.echo(
-        f"unsure below {unsure['below']:.3f}: {percent(unsure['coverage'])} of {unsure['n']} "
+        f"unsure below {unsure['below']:.3f}: {percent(unsure['coverage'])} of {n} "
         f"tracks are answered, {percent(unsure['share_right'])} of these rightly"
     )
     if unsure["promised"]:
         typer.echo(f"new tracks have {wanted} right with a probability of {unsure['confidence']:g}")
     elif unsure["confidence"]:
         typer.echo(
-            f"{wanted} right is no promise: {unsure['n']} tracks are too few for one, or too many "
+            f"{wanted} right is no promise: {n} tracks are too few for one, or too many "
             "of them wrong, and new tracks may fall short"
         )
     held = found["held_out"]

@@ -57,8 +57,8 @@ def calibrate_folds(
     dict
         ``fitted_on``, ``measured_on``, ``pooling``, ``method``, ``temperature`` (and ``scale``, ``bias``):
         one fit on all folds' held-out tracks, for a model that is trained on
-        everything; ``temperatures`` of the folds; ``n`` predictions of
-        ``tracks`` tracks; ``before``, ``after``: see `figures_of`; ``curve``:
+        everything; ``temperatures`` of the folds; ``n`` predictions (each seed has one
+        a track) of ``tracks`` tracks, all ``fitted_tracks``; ``before``, ``after``: see `figures_of`; ``curve``:
         see `coverage_curve`, after; ``unsure``: the threshold, chosen on the
         tracks of ``after``, as `Threshold.as_dict`; ``held_out``: what
         thresholds that were chosen without a fold do on it, and which of them
@@ -94,6 +94,7 @@ def calibrate_folds(
         "measured_on": "test",
         "pooling": pooling,
         **_scaling(found),
+        "fitted_tracks": count,
         "temperatures": [scaling.temperature for _, scaling in scaled],
         "n": len(after.truth),
         "tracks": count,
