@@ -73,6 +73,7 @@ def test_figures_before_and_after_are_results_json(
         assert [c.text for c in row[6:8]] == [number(s["log_loss"]) for s in (before, after)]
         assert len(row) == len(tables(section)[0].columns)
     assert float(rows[0][2].text) > float(rows[0][3].text)
+    assert "fitted on all held-out tracks together" in tables(section)[0].note
 
 
 def test_threshold_and_what_it_does_are_results_json(
@@ -129,6 +130,7 @@ def test_one_split_says_on_which_clips(results: dict[str, Any]) -> None:
     assert section is not None
     assert any("the validation tracks" in p.text for p in section.parts if isinstance(p, Text))
     assert tables(section)[0].rows[0][1].note == ""
+    assert tables(section)[0].note.startswith("Temperature: fitted on the validation tracks; above")
     assert sum(isinstance(p, Charts) for p in section.parts) == 1
 
 

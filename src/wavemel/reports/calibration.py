@@ -77,8 +77,12 @@ def error_table(models: list[dict[str, Any]]) -> Table:
             ("log loss", 2, "log loss "),
             ("top-1", 2, "top-1 "),
         ),
-        note="Temperature: fitted on all held-out tracks together, beside it the range over folds; "
-        "above 1 the network was too sure, below 1 not sure enough."
+        note=(
+            "Temperature: fitted on all held-out tracks together, beside it the range over folds; "
+            if _folds(models)
+            else "Temperature: fitted on the validation tracks; "
+        )
+        + "above 1 the network was too sure, below 1 not sure enough."
         + (
             " A temperature at 0.05 or 20 is the end of what was tried: the tracks cannot fix one."
             if any(m["calibration"]["at_bound"] for m in models)
@@ -148,16 +152,20 @@ def _drawings(
 
 
 def _what(models: list[dict[str, Any]]) -> str:
-    folds = models[0]["calibration"]["fitted_on"] != "validation"
     source = (
         "the tracks of the other folds, so that none of these figures is of tracks that it has seen"
-        if folds
+        if _folds(models)
         else "the validation tracks; the figures are of the test tracks"
     )
     return (
         "Each window's log-probabilities are divided by one temperature before those of a track are "
         f"taken together. It was fitted on {source}."
     )
+
+
+def _folds(models: list[dict[str, Any]]) -> bool:
+    """Return whether calibrations are of the folds of a cross-validation, not of one split."""
+    return bool(models[0]["calibration"]["fitted_on"] != "validation")
 
 
 def _range(found: dict[str, Any]) -> str:
