@@ -1,5 +1,6 @@
 """The chapter on calibration says what results.json holds, and is missing where it holds none."""
 
+import copy
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
@@ -10,7 +11,12 @@ import pytest
 from miscalibrated import CLASSES, predictions
 
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
-from wavemel.reports.calibration import FIGURES, calibration_section, write_figures
+from wavemel.reports.calibration import (
+    FIGURES,
+    calibration_section,
+    threshold_table,
+    write_figures,
+)
 from wavemel.reports.content import make_document
 from wavemel.reports.document import Charts, Section, Table, Text
 from wavemel.reports.figures import coverage
@@ -93,7 +99,21 @@ def test_threshold_and_what_it_does_are_results_json(
             percent(held["coverage"]),
             number(held["share_right"]),
         ]
-        assert row[7].text == number(model["calibration"]["after"]["aurc"])
+        assert row[7].text == f"{sum(held['promised'])} of 3"
+        assert row[8].text == number(model["calibration"]["after"]["aurc"])
+        assert len(row) == len(table.columns) == sum(span for _, span, _ in table.groups)
+    assert "break no promise" in table.note
+
+
+def test_promises_of_folds_stand_only_where_they_were_counted(calibrated: dict[str, Any]) -> None:
+    models = copy.deepcopy([m for m in calibrated["models"] if m.get("calibration")])
+    del models[0]["calibration"]["held_out"]["promised"]
+    assert threshold_table(models).rows[0][7].text == "–"
+    del models[1]["calibration"]["held_out"]["promised"]
+    table = threshold_table(models)
+    assert table.columns.count("promised") == 1
+    assert len(table.rows[0]) == len(table.columns) == sum(span for _, span, _ in table.groups)
+    assert "Held out" not in table.note
 
 
 def test_chapter_stands_in_the_report_with_its_figures(calibrated: dict[str, Any]) -> None:
