@@ -16,8 +16,10 @@ from tiny_runs import NETWORKS
 from tones import write_tone
 from typer.testing import CliRunner, Result
 
+from wavemel.checkpoint import fingerprint_of
 from wavemel.commands.explain import register
-from wavemel.errors import WavemelError
+from wavemel.errors import ModelError, WavemelError
+from wavemel.export import Options, export
 
 app = typer.Typer()
 register(app)
@@ -71,8 +73,31 @@ def test_probabilities_are_as_calibrated(folder: Path, tmp_path: Path) -> None:
     sharp, soft = (
         json.loads((tmp_path / name / "a.json").read_text("utf-8")) for name in ("mel", "soft")
     )
+    assert (sharp["temperature"], soft["temperature"]) == (1.0, 4.0)
     first, softened = (d["timeline"][0]["probabilities"] for d in (sharp, soft))
     assert softened["folk"] / softened["rock"] == pytest.approx((first["folk"] / first["rock"]) ** 0.25, rel=1e-3)  # fmt: skip
+
+
+def test_a_calibration_of_other_weights_is_refused(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "mel"
+    shutil.copytree(folder / "mel", model)
+    told = {"temperature": 4.0, "weights": fingerprint_of(model)}
+    (model / "calibration.json").write_text(json.dumps(told))
+    done = run(folder / "a.wav", "-m", model, "--to", tmp_path / "x", "--steps", 1)
+    assert done.exit_code == 0
+    assert json.loads((tmp_path / "x" / "a.json").read_text("utf-8"))["temperature"] == 4.0
+    # Trained on: the file beside the weights tells another epoch.
+    (model / "best.json").write_text((model / "best.json").read_text() + "\n")
+    with pytest.raises(ModelError, match=r"trained on since it was calibrated: wavemel calibrate"):
+        run(folder / "a.wav", "-m", model, "--to", tmp_path / "y", "--steps", 1)
+    assert not (tmp_path / "y").exists()
+
+
+def test_an_exported_model_says_its_temperature(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m"
+    export(folder / "mel", Options(name="m", weights=True, temperature=2.0), model)
+    run(folder / "a.wav", "-m", model, "--to", tmp_path / "x", "--steps", 1)
+    assert json.loads((tmp_path / "x" / "a.json").read_text("utf-8"))["temperature"] == 2.0
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(folder: Path, tmp_path: Path) -> None:

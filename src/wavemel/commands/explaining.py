@@ -187,13 +187,21 @@ def _load(path: Path) -> Checkpoint:
 
 
 def _temperature(path: Path) -> float:
-    """Return what calibration found for a run or an exported model; 1 where it was not calibrated."""
-    from wavemel.checkpoint import read_json
+    """Return what calibration found for a run or an exported model; 1 where it was not calibrated.
 
-    for name in ("calibration.json", "model.json"):
-        if (path / name).is_file():
-            return float(read_json(path / name).get("temperature") or 1.0)
-    return 1.0
+    Raises
+    ------
+    ModelError
+        As for 'wavemel export': the run has been trained on since, or the file holds no calibration.
+    """
+    from wavemel.checkpoint import read_json
+    from wavemel.export.describing import calibration
+
+    described = path / "model.json"
+    found = calibration(None, path)
+    if not found and described.is_file():
+        found = read_json(described)
+    return float(found.get("temperature") or 1.0)
 
 
 def _names(paths: Iterable[str]) -> dict[str, str]:

@@ -91,7 +91,8 @@ def as_numbers(explanation: Explanation, model: str) -> dict[str, Any]:
     ``share`` is signed (below 0: against), and magnitudes of all bands, and of
     all times, sum to 1. ``attribution`` is in logits for integrated gradients
     (summed over the track, each moment's the mean over the windows that hold
-    it), without unit for Grad-CAM.
+    it), without unit for Grad-CAM. These logits are the network's own; ``temperature`` divided
+    them before they became probabilities.
 
     Parameters
     ----------
@@ -113,6 +114,7 @@ def as_numbers(explanation: Explanation, model: str) -> dict[str, Any]:
         "class": e.genre,
         "against": e.against,
         "answer": e.answer,
+        "temperature": e.question.temperature,
         "probability": _rounded(e.probability),
         "probabilities": chances(e.probabilities),
         "seconds": round(e.seconds, 3),
