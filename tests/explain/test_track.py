@@ -9,7 +9,7 @@ import pytest
 import soundfile
 import torch
 from known_answers import HEARD, RATE, WHEN, checkpoint, write_sound
-from tiny_model import CLASSES, save_run
+from tiny_model import CLASSES, save_run, sounds
 from tiny_runs import NETWORKS, tiny
 
 from wavemel.audio.load import load
@@ -19,7 +19,9 @@ from wavemel.errors import AudioError, ConfigError, ModelError
 from wavemel.evaluation.predict import predict
 from wavemel.explain.numbers import as_numbers, band_shares, over_time, summary, time_shares
 from wavemel.explain.track import Question, explain_track
+from wavemel.export import Options, export
 from wavemel.features.frontend import FrontEnd
+from wavemel.inference.classifier import Classifier
 from wavemel.networks.model import GenreModel, build_model
 
 
@@ -300,6 +302,36 @@ def test_silence_before_the_music_is_its_limits_affair(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"is silent in its first 3 s \(digital silence\)"):
         explain_track(checkpoint("mel"), file, Question(limit=3.0))
     assert explain_track(checkpoint("mel"), file, Question(steps=2)).seconds == 7.5
+
+
+def test_silent_windows_have_no_vote_as_in_classify(runs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "half.wav"
+    samples = np.concatenate([sounds(1, 3.0)[0], np.zeros(4 * RATE)])
+    soundfile.write(file, samples, RATE, subtype="FLOAT")
+    loaded = load_checkpoint(runs / "mel")
+    explanation = explain_track(loaded, file, Question(steps=2))
+    export(runs / "mel", Options(name="m"), tmp_path / "m")
+    classified = Classifier(tmp_path / "m").classify(file, whole=True)
+    given = {g.genre: g.probability for g in classified.genres}
+    np.testing.assert_allclose(explanation.probabilities, [given[c] for c in CLASSES], atol=1e-4)
+    assert [w.start for w in explanation.windows] == [row.start for row in classified.timeline]
+    # Evaluation counts them, and comes to other probabilities.
+    rows = pd.DataFrame({"path": [str(file)], "artist": ["x"], "genre": [CLASSES[0]]})
+    table = predict(loaded, rows, precision="32")
+    counted = table[[f"p_{c}" for c in CLASSES]].mean()
+    assert np.abs(explanation.probabilities - counted).max() > 0.01
+    # The whole file is shown; what is silent says nothing.
+    assert explanation.seconds == 7.0
+    assert len(table) == len(explanation.windows) + explanation.silent
+    moments = np.arange(explanation.maps["mel"].shape[1]) * explanation.frame_seconds
+    assert not explanation.maps["mel"][:, moments > 4.1].any()
+    assert explanation.spectrogram.shape == explanation.maps["mel"].shape
+    numbers = as_numbers(explanation, "m")
+    assert numbers["silent_windows"] == explanation.silent > 2
+    assert numbers["times"][-1]["end"] == 7.0
+    said = f"{explanation.silent} of {len(table)} windows are silent"
+    assert any(said in line for line in summary(explanation))
+    assert any(said in note for note in classified.notes)
 
 
 def test_maps_of_nothing_say_nothing(sound: Path) -> None:

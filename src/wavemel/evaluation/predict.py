@@ -25,7 +25,8 @@ def predict(
 
     Windows are as long as what the network was trained on and overlap by
     ``evaluation.overlap``; the first one starts at 0 and is the clip that
-    training would have used. What a frozen encoder makes of them is kept in the cache.
+    training would have used. Silent windows are asked about as all others are, and count in a
+    track's figures, while `wavemel classify` gives them no vote. What a frozen encoder makes of them is kept in the cache.
 
     Parameters
     ----------

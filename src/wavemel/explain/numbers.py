@@ -118,6 +118,7 @@ def as_numbers(explanation: Explanation, model: str) -> dict[str, Any]:
         "probability": _rounded(e.probability),
         "probabilities": chances(e.probabilities),
         "seconds": round(e.seconds, 3),
+        "silent_windows": e.silent,
         "timeline": [
             {
                 "start": round(w.start, 3),
@@ -161,6 +162,9 @@ def summary(explanation: Explanation) -> list[str]:
             if strongest
         ]
         lines.append(f"{word} {e.genre}{over}: {'; '.join(said) or 'nothing that stands out'}")
+    if e.silent:
+        count = e.silent + len(e.windows)
+        lines.append(f"{e.silent} of {count} windows are silent and have no vote")
     note = completeness(e)
     if note:
         lines.append(note)

@@ -71,7 +71,9 @@ class Explanation:
     ``genre``; each moment's is the mean over the windows that hold it.
     ``spectrogram``: (bands, frames) in dB, for the eye. ``frame_seconds``: from
     frame to frame. ``padding``: share of the attribution that fell on the
-    zeros after the end of a file shorter than a window.
+    zeros after the end of a file shorter than a window. ``seconds``: of the file that were heard.
+    ``silent``: how many of its windows are without sound. They have no vote, as in
+    `wavemel classify`: ``windows``, ``probabilities`` and ``maps`` are of the others.
     """
 
     path: str
@@ -86,6 +88,8 @@ class Explanation:
     maps: dict[str, FloatArray]
     spectrogram: FloatArray
     padding: float
+    seconds: float
+    silent: int = 0
 
     @property
     def change(self) -> float | None:
@@ -101,11 +105,6 @@ class Explanation:
     def frame_seconds(self) -> float:
         """Seconds from one frame to the next."""
         return self.grid.hop / self.grid.rate
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of the file that were heard."""
-        return max(w.end for w in self.windows)
 
     @property
     def probability(self) -> float:
@@ -124,7 +123,9 @@ def explain_track(
     """Explain a network's answer on one file.
 
     The file is read twice, in the windows that evaluation reads: once for the
-    answer, once to explain it; memory is that of one window and of the maps.
+    answer, once to explain it; memory is that of one window and of the maps. The answer is that
+    of `wavemel classify` on the whole file: windows without sound have no vote, while evaluation
+    counts them.
 
     Parameters
     ----------
@@ -164,22 +165,26 @@ def explain_track(
     def read() -> Iterator[Window]:
         return windows(path, audio.rate, seconds=audio.seconds, hop=hop, limit=question.limit)
 
-    heard, loudness = [], Loudness()
-    for window in read():
-        loudness.hear(window, audio.rate)
+    heard: dict[int, Heard] = {}
+    loudness, end = Loudness(), 0.0
+    for i, window in enumerate(read()):
+        end = max(end, window.start + window.filled)
+        if not loudness.hear(window, audio.rate):
+            continue
         with torch.inference_mode():
             logits = model(torch.from_numpy(window.samples)[None].to(device))[0].cpu().double()
             logits = logits / question.temperature
         several = experiment.labels == "genres"
         chances = torch.sigmoid(logits) if several else torch.softmax(logits, 0)
-        heard.append(Heard(window.start, window.start + window.filled, chances.numpy()))
-    if loudness.silent == len(heard):
+        heard[i] = Heard(window.start, window.start + window.filled, chances.numpy())
+    if not heard:
         # A network has an answer to anything, but to this one there are no reasons.
         with open_stream(path) as stream:
             kind = loudness.silence(stream)
         part = "" if question.limit is None else f" in its first {question.limit:g} s"
         raise AudioError(path, "silent", f"is silent{part} ({kind}): there is nothing to explain")
-    pooled = pool(np.stack([w.probabilities for w in heard]), experiment.evaluation.pooling)
+    each = np.stack([w.probabilities for w in heard.values()])
+    pooled = pool(each, experiment.evaluation.pooling)
     answer = classes[int(pooled.argmax())]
     genre = question.genre or answer
     if genre == question.against:
@@ -191,20 +196,23 @@ def explain_track(
 
     explain = _method(question.method)
     logmel = LogMel(audio.rate, mel).to(device)
-    frames = grid.frames(round(max(w.end for w in heard) * audio.rate))
+    frames = grid.frames(round(end * audio.rate))
     sound = _Overlapping(grid.bands, frames)
     maps: dict[str, _Overlapping] = {}
     inside = outside = 0.0
-    for i, window in enumerate(track(read(), label, len(heard), unit="windows")):
+    count = len(heard) + loudness.silent
+    for i, window in enumerate(track(read(), label, count, unit="windows")):
         waveform = torch.from_numpy(window.samples)[None].to(device)
         with torch.no_grad():
             features = model.front_end(waveform)
             decibels = logmel(waveform)[0]
-        inputs = dict(zip(model.front_end.inputs, features, strict=True))
-        saliency = explain(model.network, inputs, weights, grid, question.steps)
         at = round(window.start * audio.rate / grid.hop)
         filled = grid.frames(round(window.filled * audio.rate))
         sound.add(at, decibels[:, :filled])
+        if i not in heard:
+            continue
+        inputs = dict(zip(model.front_end.inputs, features, strict=True))
+        saliency = explain(model.network, inputs, weights, grid, question.steps)
         for name, values in saliency.maps.items():
             maps.setdefault(name, _Overlapping(len(values), frames)).add(at, values[:, :filled])
             inside += float(values[:, :filled].abs().sum())
@@ -219,10 +227,12 @@ def explain_track(
         probabilities=pooled,
         question=question,
         grid=grid,
-        windows=tuple(heard),
+        windows=tuple(heard.values()),
         maps={name: each.mean() for name, each in maps.items()},
         spectrogram=sound.mean(),
         padding=outside / (inside + outside) if outside else 0.0,
+        seconds=end,
+        silent=loudness.silent,
     )
 
 
