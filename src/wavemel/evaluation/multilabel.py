@@ -68,7 +68,8 @@ def evaluate_multilabel(
     # In how many groups clips with each genre are, and clips without it.
     spread = [(group_sums(side, numbers) > 0).sum(0) for side in (t, 1 - t)]
     alone = scored & (np.minimum(*spread) == 1)
-    precision = average_precision_score(t[:, scored], p[:, scored], average=None)
+    # A sum of shares can round to a little more than 1.
+    precision = np.minimum(average_precision_score(t[:, scored], p[:, scored], average=None), 1.0)
     auc = roc_auc_score(t[:, scored], p[:, scored], average=None)
     macro = float(np.mean(precision))
     clipped = p.clip(1e-15, 1 - 1e-15)
@@ -127,4 +128,4 @@ def _interval(
                     sample_weight=weight[keep],
                 )
             )
-    return around(macro, np.array(drawn), 0.95) if drawn else None
+    return around(macro, np.minimum(drawn, 1.0), 0.95) if drawn else None
