@@ -147,6 +147,19 @@ def test_a_folder_that_is_gone_ends_the_watch(
     assert watched.lost
 
 
+def test_what_comes_while_the_watch_begins_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchfiles = pytest.importorskip("watchfiles")
+
+    def watch(*_: object, **__: object) -> Iterator[set[object]]:
+        (tmp_path / "late.mp3").write_bytes(b"1")
+        yield from (set() for _ in range(3))
+
+    monkeypatch.setattr(watchfiles, "watch", watch)
+    assert list(Watched(tmp_path, 0.0)) == [[Found(str(tmp_path / "late.mp3"))]]
+
+
 def test_only_audio_files_are_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.mp3", "notes.txt", "._a.mp3"):
         (tmp_path / name).write_bytes(b"1")

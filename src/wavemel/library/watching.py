@@ -145,6 +145,8 @@ class Watched:
         import watchfiles
 
         tick = round(_TICK * 1000)
+        # What came after the first walk and before the system was asked, it does not tell of.
+        again = [] if self._once else [os.fspath(self._folder)]
         for changes in watchfiles.watch(
             self._folder,
             debounce=tick,
@@ -155,9 +157,9 @@ class Watched:
             ignore_permission_denied=True,
         ):
             # A folder that was moved here is one change, and so is a file within it.
-            yield list(
-                find(sorted({p for kind, p in changes if kind != watchfiles.Change.deleted}))
-            )
+            changed = {path for kind, path in changes if kind != watchfiles.Change.deleted}
+            yield list(find([*again, *sorted(changed)]))
+            again = []
 
     def _seen_by_looking(self) -> Iterator[list[Found]]:
         before: dict[Found, tuple[int, int]] = {}
