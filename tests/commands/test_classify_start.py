@@ -65,7 +65,7 @@ def test_the_quick_way_reads_what_typer_reads(monkeypatch: pytest.MonkeyPatch) -
         ["a.mp3", "b", "--model", "m", "--top", "2", "--timeline", "--format", "csv"],
         ["-m", "m", "-f", "jsonl", "-o", "x.jsonl", "-j", "3", "a.mp3"],
         ["--workers", "2", "--seconds", "4.5", "--tolerance=0.2", "--min-confidence", "0.5", "x"],
-        ["--jobs", "2", "--whole", "--out", "y.csv", "x y.mp3"],
+        ["--jobs", "2", "--whole", "--out", "y.csv", "--prune", "x y.mp3"],
         ["-"],
     ]
     for words in lines:

@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--timeline", action="store_true")
     made.add_argument("--format", "-f", dest="form")
     made.add_argument("--out", "-o", type=Path)
+    made.add_argument("--prune", action="store_true")
     made.add_argument("--workers", "--jobs", "-j", type=_at_least_one)
     made.add_argument("--seconds", type=float)
     made.add_argument("--whole", action="store_true")
