@@ -50,8 +50,8 @@ def test_what_cannot_be_listened_to(run: Run, tmp_path: Path) -> None:
     soundfile.write(file, music, 16_000)
     for words, said in (
         ((), "a WAV file, and listen takes raw PCM"),
-        (("--over", "inf"), "over must be 0 seconds or more"),
-        (("--over", "-3"), "over must be 0 seconds or more, not -3"),
+        (("--over", "inf"), "over must be from 0 to 86,400 seconds"),
+        (("--over", "-3"), "over must be from 0 to 86,400 seconds, not -3"),
         (("--every", "inf"), "must be positive"),
         (("--device", "3"), "--device is for --microphone"),
     ):

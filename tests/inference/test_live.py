@@ -99,7 +99,7 @@ def test_impossible_settings(classifier: Classifier) -> None:
         with pytest.raises(ValueError, match="every must be positive, and at most 86,400 seconds"):
             Live(classifier.network, RATE, every=every)
     for over in (-1, np.nan, 1e300):
-        with pytest.raises(ValueError, match="over must be 0 seconds or more, up to 86,400, not"):
+        with pytest.raises(ValueError, match="over must be from 0 to 86,400 seconds, not"):
             Live(classifier.network, RATE, over=over)
     for rate in (16, 10**9):
         with pytest.raises(ValueError, match=f"1,000,000, not {rate}"):

@@ -72,7 +72,7 @@ class Live:
                 f"every must be positive, and at most {_LONGEST:,} seconds, not {every}"
             )
         if not 0 <= over <= _LONGEST:
-            raise ValueError(f"over must be 0 seconds or more, up to {_LONGEST:,}, not {over}")
+            raise ValueError(f"over must be from 0 to {_LONGEST:,} seconds, not {over}")
         self._network = network
         self._result = Probabilities2Result(network.description, min_confidence)
         self._rate = network.description.rate
