@@ -18,13 +18,14 @@ import pandas as pd
 
 from wavemel.audio.load import load
 from wavemel.checkpoint import read_experiment, read_json
-from wavemel.comparison import Entry, compare, other_networks
+from wavemel.comparison import compare, other_networks
 from wavemel.data.scan import scan
 from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice, cross_validation
 from wavemel.data.table import Corpus
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.baseline import BASELINES, mfcc_statistics
+from wavemel.evaluation.compared import Entry
 from wavemel.experiment import Experiment, branches_first, config_set, load_experiment
 from wavemel.experiment_checks import check_ranges
 from wavemel.progress import track
@@ -303,7 +304,7 @@ def _baselines(
             part["start"] = 0.0
             part[[f"p_{c}" for c in data.classes]] = probabilities
             parts.append(part)
-        entries[f"{name} on MFCC statistics"] = (
+        entries[f"{name} on MFCC statistics"] = Entry(
             pd.concat(parts, ignore_index=True),
             {
                 "kind": "baseline",
