@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -289,6 +290,19 @@ def test_what_cannot_be_compared(report: Path, tmp_path: Path) -> None:
         compare([runs / "wave-fold0", runs / "wave-fold0"], **told)
     with pytest.raises(ModelError, match="is missing"):
         compare([tmp_path], **told)
+
+
+def test_runs_tested_with_other_labels_are_not_compared(report: Path, tmp_path: Path) -> None:
+    run = report / "runs" / "wave-fold0"
+    other = Path(shutil.copytree(report / "runs" / "mel-fold0", tmp_path / "other"))
+    kept = run_predictions(other)
+    path, genre = kept["path"][0], kept["genre"][0]
+    wrong = next(g for g in kept["genre"] if g != genre)
+    relabelled = kept.assign(genre=kept["genre"].mask(kept["path"] == path, wrong))
+    relabelled.to_csv(other / "predictions-test.csv", index=False)
+    said = f"mel was tested with other labels: {path} is '{wrong}' there and '{genre}' in wave"
+    with pytest.raises(DataError, match=re.escape(said)):
+        compare([run, other], title="t", command="c")
 
 
 def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ from wavemel.checkpoint import read_json
 from wavemel.data.table import SPLITS
 from wavemel.errors import DataError
 from wavemel.evaluation.calibrate_runs import calibrate_averaged, calibrate_compared
-from wavemel.evaluation.compared import Entry, Run, check_same_test, read_runs
+from wavemel.evaluation.compared import Entry, Run, read_runs
 from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import common_pooling, evaluate_runs, figures, tracks
+from wavemel.evaluation.same_test import Asked, check_same_test
 from wavemel.evaluation.seeds import average_predictions, over_seeds
 from wavemel.machine import describe_machine
 from wavemel.pooling import MEAN
@@ -60,14 +61,16 @@ def compare(
     ModelError
         A folder that holds no finished run.
     DataError
-        Runs on different classes or different test clips.
+        Runs on different classes, on different test clips, or on other genres
+        or artists of them.
     """
     read = read_runs(runs, split, device=device)
     classes = tuple(read[0].about["classes"])
     networks = {name: _network(name, members) for name, members in _grouped(read).items()}
     baselines = baselines or {}
-    # Before any figure: none may rest on other clips than its neighbours.
-    check_same_test({**networks, **baselines})
+    # Before any figure: none may rest on other clips or labels than its neighbours.
+    tested = {name: entry.predictions for name, entry in {**networks, **baselines}.items()}
+    asked = check_same_test(tested, classes)
 
     _evaluate_together(list(networks.values()), split, gaps=gaps, device=device)
     networks = {
@@ -102,8 +105,8 @@ def compare(
         ],
         "over_seeds": _over_seeds(networks, by_name, classes),
         "beside": other_networks(beside) if beside else [],
-        "pairs": _pairs(rivals, classes, "clip"),
-        "track_pairs": _pairs(rivals, classes, "track"),
+        "pairs": _pairs(rivals, asked, classes, "clip"),
+        "track_pairs": _pairs(rivals, asked, classes, "track"),
     }
 
 
@@ -300,17 +303,16 @@ def _data(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _pairs(
-    entries: Mapping[str, Entry], classes: tuple[str, ...], level: str
+    entries: Mapping[str, Entry], asked: Asked, classes: tuple[str, ...], level: str
 ) -> list[dict[str, Any]]:
     """Return a paired test at clip or track level for every two models, with Holm's correction."""
     answers = {
-        name: tracks(entry.predictions, classes, level, entry.pooling)
+        name: tracks(entry.predictions, classes, level, entry.pooling).probabilities
         for name, entry in entries.items()
     }
     pairs = []
     for a, b in itertools.combinations(answers, 2):
-        one, other = answers[a], answers[b]
-        found = paired_test(one.truth, one.probabilities, other.probabilities, groups=one.artists)
+        found = paired_test(asked.truth, answers[a], answers[b], groups=asked.artists)
         pairs.append({"a": a, "b": b, **found})
     corrected = holm([pair["permutation_p"] for pair in pairs])
     return [{**pair, "holm_p": p} for pair, p in zip(pairs, corrected, strict=True)]

@@ -71,6 +71,19 @@ def test_other_tracks_are_refused() -> None:
         over_seeds([few, more], [0, 1])
 
 
+def test_other_labels_or_artists_are_refused() -> None:
+    one = predictions({"x0": [0.2], "x1": [0.6]})
+    for column, value, sentence in (
+        ("genre", "b", "other labels: x0 is 'b' there and 'a' in network 1"),
+        ("artist", "another", "other artists: x0 is by 'another' there"),
+    ):
+        other = one.assign(**{column: [value, one[column][1]]})
+        with pytest.raises(DataError, match=sentence):
+            average_predictions([one, other], CLASSES, ["mean", "mean"])
+        with pytest.raises(DataError, match="other labels or artists"):
+            over_seeds([tracks(t, CLASSES, "track") for t in (one, other)], [0, 1])
+
+
 def test_the_mean_over_seeds_and_its_interval() -> None:
     right = {"x0": [0.9], "x1": [0.1], "x2": [0.9], "x3": [0.1]}
     half = {"x0": [0.9], "x1": [0.9], "x2": [0.9], "x3": [0.9]}

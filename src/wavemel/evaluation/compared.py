@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,6 @@ def read_runs(folders: Sequence[Path], split: str, *, device: str = "cpu") -> li
         )
         for folder, about, found in zip(folders, abouts, figures, strict=True)
     ]
-
-
-def check_same_test(entries: Mapping[str, Entry]) -> None:
-    """Raise DataError where models were asked about different clips."""
-    asked = {frozenset(entry.predictions["path"]) for entry in entries.values()}
-    if len(asked) != 1:
-        raise DataError("these runs were tested on different clips and cannot be compared")
 
 
 def _about(folder: Path) -> dict[str, Any]:

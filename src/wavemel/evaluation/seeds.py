@@ -11,6 +11,7 @@ import pandas as pd
 from wavemel.errors import DataError
 from wavemel.evaluation.intervals import FloatArray, bootstrap
 from wavemel.evaluation.runs import Tracks, tracks
+from wavemel.evaluation.same_test import check_same_test
 
 
 def average_predictions(
@@ -30,13 +31,14 @@ def average_predictions(
     Raises
     ------
     DataError
-        They are of different tracks.
+        They are of different tracks, or of other genres or artists of them.
     """
     columns = [f"p_{name}" for name in classes]
     key = ["path", "start"]
     ordered = [p.sort_values(key, kind="stable").reset_index(drop=True) for p in predictions]
     if any(set(p["path"]) != set(ordered[0]["path"]) for p in ordered):
         raise DataError("networks that were asked about different tracks cannot be averaged")
+    check_same_test({f"network {i}": p for i, p in enumerate(ordered, 1)}, classes)
     first = ordered[0]
     if len(set(poolings)) > 1 or not all(p[key].equals(first[key]) for p in ordered):
         facts = [c for c in ("artist", "genre") if c in first]
@@ -60,10 +62,19 @@ def over_seeds(tracks: Sequence[Tracks], seeds: Sequence[int]) -> dict[str, Any]
     ----------
     tracks : one prediction a track, of each seed, on the same tracks.
     seeds : their numbers.
+
+    Raises
+    ------
+    DataError
+        They are of different tracks, or of other genres or artists of them.
     """
     first = tracks[0]
     if any(list(t.paths) != list(first.paths) for t in tracks):
         raise DataError("seeds that were tested on different tracks cannot be averaged")
+    if any(
+        list(t.truth) != list(first.truth) or list(t.artists) != list(first.artists) for t in tracks
+    ):
+        raise DataError("seeds that were tested with other labels or artists cannot be averaged")
     right = np.array([t.probabilities.argmax(1) == t.truth for t in tracks], dtype=np.float64)
 
     def mean(sums: FloatArray) -> dict[str, FloatArray]:
