@@ -305,6 +305,39 @@ def test_runs_tested_with_other_labels_are_not_compared(report: Path, tmp_path: 
         compare([run, other], title="t", command="c")
 
 
+def test_every_clip_is_counted_once(report: Path, tmp_path: Path) -> None:
+    told = {"title": "t", "command": "c"}
+    # Folds of several networks, in an order in which no network's stand together.
+    folds = [report / "runs" / f"{name}-fold{i}" for i in (0, 1) for name in ("wave", "mel")]
+    # A clip of the second fold is gone, so that folds differ in their counts.
+    runs = [Path(shutil.copytree(run, tmp_path / run.name)) for run in folds]
+    kept = run_predictions(runs[2])
+    gone = kept["path"][0]
+    for run in runs[2:]:
+        for file in ("table.csv", "predictions-test.csv"):
+            rows = pd.read_csv(run / file, dtype="string")
+            rows[rows["path"] != gone].to_csv(run / file, index=False)
+    found = compare(runs, **told)
+    wanted = pd.concat([run_predictions(run) for run in runs[::2]]).drop_duplicates("path")
+    counted = found["data"]["counts"]
+    assert list(counted) == ["test"]
+    assert counted["test"] == wanted["genre"].value_counts().to_dict()
+    assert sum(counted["test"].values()) == found["models"][0]["n"]
+    # One fold, with two networks one of which validates: no cross-validation.
+    about = json.loads((runs[1] / "run.json").read_text())
+    about["data"]["split"] += " Here the validation clips train as well: nothing validates."
+    (runs[1] / "run.json").write_text(json.dumps(about))
+    table = pd.read_csv(runs[1] / "table.csv", dtype="string")
+    table["split"] = table["split"].replace("validation", "training")
+    table.to_csv(runs[1] / "table.csv", index=False)
+    found = compare(runs[:2], **told)
+    assert found["folds"] == 1
+    assert found["data"]["counts"].keys() == {"test"}
+    assert sum(found["data"]["counts"]["test"].values()) == found["models"][0]["n"]
+    # Of one split that all share, every side is told.
+    assert list(compare(folds[:2], **told)["data"]["counts"]) == ["training", "validation", "test"]
+
+
 def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:
     run = next((report / "runs").glob("wave-fold0"))
     assert evaluate_run(run, "validation", again=True)["n"] > 0

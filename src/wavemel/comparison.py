@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from wavemel.checkpoint import read_json
@@ -94,7 +95,7 @@ def compare(
         "command": command,
         "config_set": config_set,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "data": _data(read),
+        "data": _data(read, asked, classes, split),
         "folds": max(len(entry.runs) for entry in networks.values()),
         "machine": describe_machine(),
         "seconds": round(sum(entry.facts["seconds"] for entry in entries.values()), 1),
@@ -157,7 +158,7 @@ def _grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def _network(name: str, runs: list[Run]) -> Entry:
     """Return a network with its runs' predictions, pooled; raise DataError where they share clips."""
     pooled = pd.concat([run.predictions for run in runs], ignore_index=True)
-    if pooled.duplicated(["path", "start"]).any():
+    if pooled["path"].nunique() < sum(run.predictions["path"].nunique() for run in runs):
         raise DataError(f"two runs called {name!r} share test clips: give them other names")
     return Entry(pooled, _model_facts(runs) | _per_fold(runs), tuple(runs))
 
@@ -280,26 +281,37 @@ def _model_facts(runs: Sequence[Run]) -> dict[str, Any]:
     }
 
 
-def _data(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what the results say of the data: one split's counts, or those of all folds together."""
+def _data(
+    runs: Sequence[Run], asked: Asked, classes: tuple[str, ...], split: str
+) -> dict[str, Any]:
+    """Return what the results say of the data: how it was split, and the clips of each side."""
     data = dict(runs[0].about["data"])
-    splits = {run.about["data"]["split"] for run in runs}
-    data["split"] = "; ".join(sorted(splits))
-    leaks = {run.about["data"]["leak"] for run in runs}
-    data["leak"] = " ".join(sorted(leaks))
-    if len(splits) > 1:
-        # Cross-validation: every clip is tested once; counts of one fold would mislead.
-        tables = {run.about["data"]["split"]: run.table for run in runs}
-        tested = pd.concat([t[t["split"] == "test"] for t in tables.values()])
-        data["counts"] = {"test": tested["genre"].value_counts().sort_index().to_dict()}
-    else:
-        data["counts"] = {s: data["counts"][s] for s in SPLITS if s in data["counts"]}
+    data["split"] = "; ".join(sorted({run.about["data"]["split"] for run in runs}))
+    data["leak"] = " ".join(sorted({run.about["data"]["leak"] for run in runs}))
+    data["counts"] = _counts(runs, asked, classes, split)
     # An empty field is missing; a genre may well be called "None".
     listed = pd.read_csv(runs[0].path / "left_out.csv", dtype="string", keep_default_na=False)
     # File names only: a report is passed on, and folders are nobody's business.
     listed["path"] = listed["path"].str.rsplit("/", n=2).str[-2:].str.join("/")
     data["left_out_clips"] = listed[["path", "status", "reason"]].to_dict(orient="records")
     return data
+
+
+def _counts(
+    runs: Sequence[Run], asked: Asked, classes: tuple[str, ...], split: str
+) -> dict[str, dict[str, int]]:
+    """Return the clips of each side by genre, each counted once, however many runs know it.
+
+    Where a clip stands on several sides (in folds, or where some runs validate
+    and others do not) there are no sides of all runs together: then only those
+    that all were asked about are counted.
+    """
+    clips = pd.concat([run.table[["path", "split", "genre"]] for run in runs]).drop_duplicates()
+    if clips["path"].duplicated().any():
+        by_class = np.bincount(asked.truth, minlength=len(classes)).tolist()
+        return {split: dict(zip(classes, by_class, strict=True))}
+    counts = clips.groupby(["split", "genre"]).size().unstack(fill_value=0)
+    return {side: counts.loc[side].to_dict() for side in SPLITS if side in counts.index}
 
 
 def _pairs(
