@@ -563,6 +563,26 @@ def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
     # Seeds of one recipe are not set against each other.
     rivals = {pair[side] for pair in found["track_pairs"] for side in "ab"}
     assert rivals == {name for name in models if "(seed" not in name}
+    # Nor without --ensemble: their average stands for the recipe there too.
+    plain = compare([*runs, runs[0].with_name("wave-seed0")], title="t", command="c")
+    names = [m["name"] for m in plain["models"]]
+    assert names == [
+        *("mel (seed 0)", "mel (seed 1)", "wave (seed 0)", "mel, 2 seeds averaged"),
+    ]
+    for level in ("pairs", "track_pairs"):
+        (pair,) = plain[level]
+        assert (pair["a"], pair["b"]) == ("wave (seed 0)", "mel, 2 seeds averaged")
+        assert pair["holm_p"] == pair["permutation_p"]
+    assert compare(runs, title="t", command="c")["pairs"] == []
+    # Where seeds hold out other clips, nothing is held out for their average.
+    table = pd.read_csv(runs[1] / "table.csv", dtype="string")
+    swapped = table["split"].replace({"training": "validation", "validation": "training"})
+    odd = Path(shutil.copytree(runs[1], tmp_path / "odd"))
+    table.assign(split=swapped).to_csv(odd / "table.csv", index=False)
+    (odd / "predictions-validation.csv").unlink(missing_ok=True)
+    mixed = compare([runs[0], odd], title="t", command="c")["models"]
+    assert mixed[-1]["name"] == "mel, 2 seeds averaged"
+    assert mixed[-1]["calibration"] is None
     gap = models["mel (seed 0)"]["overfitting"]
     asked = evaluate_run(runs[0], "training")["track"]["top1"]
     assert gap["training_top1"] == pytest.approx(asked)

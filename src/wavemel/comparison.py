@@ -44,7 +44,9 @@ def compare(
 
     Runs of one name are folds of one model where their test clips are
     disjoint: their predictions are pooled. Runs of one name and other seeds
-    stand as rows of their own.
+    stand as rows of their own, and once more as one model, their answers
+    averaged. Paired tests are between recipes: one that has several seeds is
+    tested by that average, and its seeds are not set against each other.
 
     Parameters
     ----------
@@ -53,7 +55,7 @@ def compare(
     split : which clips.
     baselines : predictions of other models on the same clips.
     device : where to compute.
-    ensemble : add the averaged answers of the seeds of each network, and of all networks.
+    ensemble : add the averaged answers of all networks.
     gaps : also ask every network about its own training clips.
     beside : another ``results.json``, whose networks' overfitting is shown beside.
 
@@ -78,17 +80,18 @@ def compare(
         name: _further(entry, split, device=device, gaps=gaps) for name, entry in networks.items()
     }
     by_name = _by_name(networks)
-    averaged = {}
-    if ensemble:
-        averaged = _ensembles(networks, by_name, classes, split, device=device)
-    entries = {**networks, **averaged, **baselines}
-    # Seeds of one recipe are not models to be set against each other, and their pairs are many.
-    in_averages = {m for members in by_name.values() if len(members) > 1 for m in members}
-    rivals = {
-        name: entry
-        for name, entry in entries.items()
-        if name not in (in_averages if averaged else ())
+    several = {name: members for name, members in by_name.items() if len(members) > 1}
+    groups = {f"{name}, {len(of)} seeds averaged": of for name, of in several.items()}
+    if ensemble and len(by_name) > 1:
+        groups["all networks averaged"] = list(networks)
+    averaged = {
+        name: _averaged({member: networks[member] for member in members}, classes, split, device)
+        for name, members in groups.items()
     }
+    entries = {**networks, **averaged, **baselines}
+    # Seeds of one recipe are not models to be set against each other: their average stands for it.
+    seeds = {member for members in several.values() for member in members}
+    rivals = {name: entry for name, entry in entries.items() if name not in seeds}
     return {
         "format": 1,
         "title": title,
@@ -104,7 +107,10 @@ def compare(
             | _levels(figures(entry.predictions, classes, entry.pooling), entry.facts)
             for name, entry in entries.items()
         ],
-        "over_seeds": _over_seeds(networks, by_name, classes),
+        "over_seeds": [
+            {"name": name, **_over_seeds([networks[member] for member in members], classes)}
+            for name, members in several.items()
+        ],
         "beside": other_networks(beside) if beside else [],
         "pairs": _pairs(rivals, asked, classes, "clip"),
         "track_pairs": _pairs(rivals, asked, classes, "track"),
@@ -180,64 +186,50 @@ def _by_name(networks: Mapping[str, Entry]) -> dict[str, list[str]]:
     return found
 
 
-def _over_seeds(
-    networks: Mapping[str, Entry], by_name: Mapping[str, Sequence[str]], classes: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """Return top-1 of whole tracks over the seeds of each network that has several."""
-    made = []
-    for name, members in by_name.items():
-        if len(members) > 1:
-            seeds = [networks[member] for member in members]
-            answers = [tracks(e.predictions, classes, "track", e.pooling) for e in seeds]
-            made.append({"name": name, **over_seeds(answers, [e.facts["seeds"][0] for e in seeds])})
-    return made
+def _over_seeds(seeds: Sequence[Entry], classes: tuple[str, ...]) -> dict[str, Any]:
+    """Return top-1 of whole tracks over the seeds of one network."""
+    answers = [tracks(e.predictions, classes, "track", e.pooling) for e in seeds]
+    return over_seeds(answers, [entry.facts["seeds"][0] for entry in seeds])
 
 
-def _ensembles(
-    networks: Mapping[str, Entry],
-    by_name: Mapping[str, Sequence[str]],
-    classes: tuple[str, ...],
-    split: str,
-    *,
-    device: str,
-) -> dict[str, Entry]:
-    """Return the averaged answers of each network's seeds, and of all networks with all seeds."""
-    groups = {
-        f"{name}, {len(members)} seeds averaged": list(members)
-        for name, members in by_name.items()
-        if len(members) > 1
-    }
-    if len(by_name) > 1:
-        groups["all networks averaged"] = list(networks)
-    made: dict[str, Entry] = {}
-    for title, members in groups.items():
-        of = [networks[member] for member in members]
-        averaged = average_predictions(
-            [entry.predictions for entry in of], classes, [entry.pooling for entry in of]
-        )
+def _averaged(
+    members: Mapping[str, Entry], classes: tuple[str, ...], split: str, device: str
+) -> Entry:
+    """Return several networks as one model, whose answers are the mean of theirs."""
+    of = list(members.values())
+    averaged = average_predictions(
+        [entry.predictions for entry in of], classes, [entry.pooling for entry in of]
+    )
+    calibration = None
+    if len({_held_out(entry) for entry in of}) == 1:
         paths = [[run.path for run in entry.runs] for entry in of]
-        made[title] = Entry(
-            averaged,
-            {
-                **of[0].facts,
-                # Where they had no windows in common, it is tracks that were averaged.
-                "pooling": of[0].pooling if len(averaged) > averaged["path"].nunique() else MEAN,
-                "network": None,
-                "experiment": None,
-                "members": members,
-                "seeds": sorted({seed for entry in of for seed in entry.facts["seeds"]}),
-                "parameters": sum(entry.facts["parameters"] for entry in of),
-                "epochs": None,
-                "best_epoch": [],
-                # Its members' time is counted with them.
-                "seconds": 0.0,
-                "history": [],
-                "overfitting": None,
-                "per_fold": [],
-                "calibration": calibrate_averaged(paths, split, device=device),
-            },
-        )
-    return made
+        calibration = calibrate_averaged(paths, split, device=device)
+    facts = {
+        **of[0].facts,
+        # Where they had no windows in common, it is tracks that were averaged.
+        "pooling": of[0].pooling if len(averaged) > averaged["path"].nunique() else MEAN,
+        "network": None,
+        "experiment": None,
+        "members": list(members),
+        "seeds": sorted({seed for entry in of for seed in entry.facts["seeds"]}),
+        "parameters": sum(entry.facts["parameters"] for entry in of),
+        "epochs": None,
+        "best_epoch": [],
+        # Its members' time is counted with them.
+        "seconds": 0.0,
+        "history": [],
+        "overfitting": None,
+        "per_fold": [],
+        "calibration": calibration,
+    }
+    return Entry(averaged, facts)
+
+
+def _held_out(entry: Entry) -> frozenset[frozenset[str]]:
+    """Return the clips that a network's calibration is fitted on: of each fold, or of validation."""
+    side = "test" if len(entry.runs) > 1 else "validation"
+    tables = [run.table for run in entry.runs]
+    return frozenset(frozenset(table["path"][table["split"] == side]) for table in tables)
 
 
 def _levels(found: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:

@@ -67,7 +67,7 @@ class Plan:
     name_seeds: bool = False
     #: Networks of the set to train and compare; all by default.
     only: tuple[str, ...] = ()
-    #: Add the averaged answers of seeds and of networks; ask about training clips.
+    #: Add the averaged answers of all networks; ask about training clips.
     ensemble: bool = False
     gaps: bool = False
     #: Another ``results.json``, whose networks' overfitting is shown beside.

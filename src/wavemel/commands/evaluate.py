@@ -104,8 +104,10 @@ def compare(
 ) -> None:
     """Compare runs that were tested on the same clips, and write a report.
 
-    Runs of one name on different folds are pooled. The report is report.html
-    (one file), report.md and results.json.
+    Runs of one name on different folds are pooled; of other seeds, they stand
+    beside each other, and their averaged answers are what other models are
+    tested against. The report is report.html (one file), report.md and
+    results.json.
     """
     o.need_training()
     from wavemel.comparison import compare as compare_runs

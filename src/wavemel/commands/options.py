@@ -69,7 +69,8 @@ Seeds = Annotated[
 Ensemble = Annotated[
     bool,
     typer.Option(
-        "--ensemble", help="Also average the answers of each network's seeds, and of all networks."
+        "--ensemble",
+        help="Also average the answers of all networks (those of a network's seeds always are).",
     ),
 ]
 Gaps = Annotated[
