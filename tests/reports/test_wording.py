@@ -1,4 +1,4 @@
-"""The headline says what the tests allow, and no more."""
+"""Words and sentences of a report."""
 
 from typing import Any
 
@@ -7,7 +7,6 @@ import pytest
 from wavemel.reports.wording import (
     accuracy_note,
     duration,
-    headline,
     is_fma_small,
     is_significant,
     lone_genres,
@@ -17,70 +16,10 @@ from wavemel.reports.wording import (
 )
 
 
-def model(name: str, top1: float, kind: str = "network") -> dict[str, Any]:
-    return {
-        "name": name,
-        "kind": kind,
-        "top1": top1,
-        "top1_ci95": [top1 - 0.1, top1 + 0.1],
-        "n": 80,
-        "split": "test",
-    }
-
-
 def pair(a: str, b: str, difference: float, p: float | None, half: float = 0.05) -> dict[str, Any]:
     bounds = [difference - half, difference + half]
     keys = dict.fromkeys(("mcnemar_p", "permutation_p", "holm_p"), p)
     return {"a": a, "b": b, "difference": difference, "difference_ci95": bounds, **keys}
-
-
-def say(models: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> tuple[str, str]:
-    sentence, details = headline({"models": models, "pairs": pairs})
-    return sentence.replace("\u00a0", " "), " ".join(details).replace("\u00a0", " ")
-
-
-def test_a_lead_that_is_not_significant_is_no_lead() -> None:
-    models = [model("wave", 0.5), model("mel", 0.55)]
-    sentence, details = say(models, [pair("wave", "mel", -0.05, 0.4, 0.2)])
-    assert sentence.startswith("No significant difference between the best two networks")
-    assert "mel gets 55.0 % of 80 test clips right (95 % interval 45.0–65.0 %)" in sentence
-    assert "mel over wave: 5.0 points, not significant (p = 0.400" in details
-
-
-def test_a_significant_lead_is_told() -> None:
-    models = [model("wave", 0.5), model("mel", 0.8)]
-    sentence, details = say(models, [pair("wave", "mel", -0.3, 0.0001)])
-    assert sentence.startswith("mel is ahead of every other network")
-    assert "significant (p < 0.001" in details
-
-
-def test_ahead_of_the_second_but_not_proven_against_the_third() -> None:
-    models = [model("a", 0.8), model("b", 0.6), model("c", 0.5)]
-    pairs = [pair("a", "b", 0.2, 0.01), pair("a", "c", 0.3, 0.2), pair("b", "c", 0.1, 0.5)]
-    sentence, _ = say(models, pairs)
-    assert sentence.startswith("a is ahead:")
-
-
-def test_level_single_and_untested_models() -> None:
-    assert say([model("a", 0.5), model("b", 0.5)], [])[0].startswith("a and b are level")
-    models = [model("a", 0.5), model("b", 0.5)]
-    assert "a and b are level (p = 1.000)" in say(models, [pair("a", "b", 0.0, 1.0)])[1]
-    assert say([model("a", 0.5)], [])[0].startswith("a gets 50.0 %")
-    sentence, details = say([model("a", 0.6), model("b", 0.5)], [])
-    assert sentence.startswith("No significant difference")
-    assert "without a paired test" in details
-
-
-def test_the_best_baseline_is_named() -> None:
-    models = [
-        model("wave", 0.5),
-        model("svm", 0.66, "baseline"),
-        model("majority", 0.3, "baseline"),
-    ]
-    _, details = say(models, [pair("wave", "svm", -0.16, 0.03)])
-    assert "The best baseline, svm, gets 66.0 %" in details
-    assert "16.0 points above wave, a significant difference (p = 0.030)" in details
-    assert "majority" not in details
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from wavemel.reports.document import (
     Section,
     Text,
 )
+from wavemel.reports.headline import headline
 from wavemel.reports.settings import settings_table
 from wavemel.reports.svg import to_svg
 from wavemel.reports.tables import (
@@ -36,7 +37,6 @@ from wavemel.reports.tables import (
 from wavemel.reports.wording import (
     accuracy_note,
     duration,
-    headline,
     listing,
     number,
     other_data_note,

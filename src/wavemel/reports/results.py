@@ -199,6 +199,11 @@ def check_results(results: dict[str, Any]) -> Results:
     return plain
 
 
+def seeds_of(models: list[dict[str, Any]], network: str) -> list[str]:
+    """Return the names of the models that are seeds of one network (a single one among them)."""
+    return [m["name"] for m in models if m["experiment"] and m["experiment"]["name"] == network]
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}

@@ -67,14 +67,6 @@ def is_fma_small(data: dict[str, Any]) -> bool:
     return not data["synthetic"] and re.sub(r"[^a-z]", "", data["name"].lower()) == "fmasmall"
 
 
-def find_pair(results: dict[str, Any], a: str, b: str) -> dict[str, Any] | None:
-    """Return the paired test between two models, whichever stands first."""
-    for pair in results["pairs"]:
-        if {pair["a"], pair["b"]} == {a, b}:
-            return pair
-    return None
-
-
 def pair_p(pair: dict[str, Any]) -> tuple[float | None, str]:
     """Return the p value that a verdict rests on, and its name: the strictest there is."""
     for key, name in (
@@ -99,39 +91,6 @@ def verdict(pair: dict[str, Any]) -> str:
     if not is_significant(pair):
         return "no significant difference"
     return f"{pair['a'] if pair['difference'] > 0 else pair['b']} is ahead"
-
-
-def headline(results: dict[str, Any]) -> tuple[str, list[str]]:
-    """Return the sentence that sums the results up, and sentences that qualify it."""
-    networks = _ranked(results, "network")
-    baselines = _ranked(results, "baseline")
-    ranked = networks or baselines
-    best = ranked[0]
-    what = "network" if networks else "baseline"
-    stands = f"{percent(best['top1'])} of {best['n']:,} {best['split']} clips right{_range(best)}"
-    details: list[str] = []
-    if len(ranked) == 1:
-        sentence = f"{best['name']} gets {stands}."
-    else:
-        second = ranked[1]
-        pair = find_pair(results, best["name"], second["name"])
-        if best["top1"] == second["top1"]:
-            level = [m["name"] for m in ranked if m["top1"] == best["top1"]]
-            sentence = f"{listing(level)} are level: {stands}."
-        elif pair is not None and is_significant(pair):
-            sentence = f"{best['name']} is ahead of every other {what}: {stands}."
-            if not all(_beats(results, best, other) for other in ranked[1:]):
-                sentence = f"{best['name']} is ahead: {stands}."
-        else:
-            sentence = (
-                f"No significant difference between the best two {what}s: "
-                f"{best['name']} gets {stands}, {second['name']} {percent(second['top1'])}."
-            )
-        for other in ranked[1:]:
-            details.append(_comparison(results, best, other))
-    if networks and baselines:
-        details.append(_against_baseline(results, best, baselines[0]))
-    return sentence, details
 
 
 def synthetic_banner(data: str) -> tuple[str, str]:
@@ -199,62 +158,3 @@ def lone_genres(figures: dict[str, Any]) -> str:
         "Macro figures have no interval, for nobody can know the spread of a genre "
         f"{whose} of one artist (or, of unknown artists, one track): {listing(shown)}."
     )
-
-
-def _ranked(results: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    models = [m for m in results["models"] if m["kind"] == kind]
-    return sorted(models, key=lambda m: -m["top1"])
-
-
-def _range(model: dict[str, Any]) -> str:
-    bounds = model["top1_ci95"]
-    return (
-        f" (95\u00a0% interval {100 * bounds[0]:.1f}–{100 * bounds[1]:.1f}\u00a0%)"
-        if bounds
-        else ""
-    )
-
-
-def _beats(results: dict[str, Any], a: dict[str, Any], b: dict[str, Any]) -> bool:
-    pair = find_pair(results, a["name"], b["name"])
-    return pair is not None and is_significant(pair) and a["top1"] > b["top1"]
-
-
-def _points(value: float) -> str:
-    return f"{100 * abs(value):.1f}\u00a0points"
-
-
-def _comparison(results: dict[str, Any], best: dict[str, Any], other: dict[str, Any]) -> str:
-    pair = find_pair(results, best["name"], other["name"])
-    lead = f"{best['name']} over {other['name']}: {_points(best['top1'] - other['top1'])}"
-    if pair is None:
-        return f"{lead}, without a paired test."
-    p, name = pair_p(pair)
-    if best["top1"] == other["top1"]:
-        return f"{best['name']} and {other['name']} are level (p\u00a0{_equals(p)})."
-    end = "significant" if is_significant(pair) else "not significant"
-    return f"{lead}, {end} (p\u00a0{_equals(p)}{', ' + name if name else ''})."
-
-
-def _equals(p: float | None) -> str:
-    text = p_value(p)
-    return text if text.startswith("<") else f"=\u00a0{text}"
-
-
-def _against_baseline(
-    results: dict[str, Any], best: dict[str, Any], baseline: dict[str, Any]
-) -> str:
-    start = (
-        f"The best baseline, {baseline['name']}, gets {percent(baseline['top1'])}{_range(baseline)}"
-    )
-    pair = find_pair(results, best["name"], baseline["name"])
-    gap = best["top1"] - baseline["top1"]
-    if gap == 0:
-        return f"{start}: as much as {best['name']}."
-    side = "below" if gap > 0 else "above"
-    where = f"{_points(gap)} {side} {best['name']}"
-    if pair is None:
-        return f"{start}: {where}, without a paired test."
-    p, _ = pair_p(pair)
-    end = "a significant difference" if is_significant(pair) else "no significant difference"
-    return f"{start}: {where}, {end} (p\u00a0{_equals(p)})."
