@@ -100,7 +100,7 @@ def test_several_seeds_are_told_by_their_mean_and_tested_by_their_average() -> N
     )
     assert details == (
         "The best baseline, svm, gets 55.0 % (95 % interval 45.0–65.0 %): 10.0 points below wave; "
-        "as tested, wave, 2 seeds averaged over svm: 10.0 points, significant (p = 0.010, "
+        "as tested, “wave, 2 seeds averaged” over “svm”: 10.0 points, significant (p = 0.010, "
         "permutation test, Holm-corrected)."
     )
 
@@ -111,7 +111,7 @@ def test_recipes_are_set_against_each_other_only_where_they_were_tested() -> Non
     sentence, details = say(**both, track_pairs=[pair(*names, -0.2, 0.5, 0.3)])
     assert sentence.startswith("No significant difference between the best two networks: wave gets")
     assert sentence.endswith(", mel 55.0 %.")
-    assert "wave over mel: 10.0 points; as tested, wave, 2 seeds averaged over mel, 2" in details
+    assert "wave over mel: 10.0 points; as tested, “wave, 2 seeds averaged” over “mel" in details
     assert "20.0 points, not significant (p = 0.500" in details
     assert (
         "svm, gets 55.0 % (95 % interval 45.0–65.0 %): 10.0 points below wave, without" in details
@@ -122,7 +122,7 @@ def test_recipes_are_set_against_each_other_only_where_they_were_tested() -> Non
     for tested in ([], [pair(*names, 0.2, 0.01)]):
         sentence, details = say(**both, track_pairs=tested)
         assert sentence.startswith("wave gets 65.0 %")
-    assert "over mel, 2 seeds averaged: −20.0 points, significant" in details
+    assert "over “mel, 2 seeds averaged”: −20.0 points, significant" in details
     # Pairs of single seeds, as reports of earlier versions have them, are none of recipes.
     del both["models"][5], both["models"][2]
     sentence, details = say(**both, track_pairs=[pair("wave (seed 0)", "mel (seed 0)", 0.1, 0.01)])
@@ -136,4 +136,4 @@ def test_a_recipe_of_one_seed_stands_beside_one_of_several() -> None:
     sentence, details = say(**mixed, track_pairs=tested)
     assert "mel (seed 0) gets 80.0 % of 80 whole test tracks right (95 % interval" in sentence
     assert sentence.endswith(", wave 65.0 %.")
-    assert "mel (seed 0) over wave: 15.0 points; as tested, mel (seed 0) over wave, 2" in details
+    assert "mel (seed 0) over wave: 15.0 points; as tested, “mel (seed 0)” over “wave" in details

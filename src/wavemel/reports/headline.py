@@ -179,7 +179,7 @@ def _tested(pair: dict[str, Any]) -> str:
     sign = "−" if pair["difference"] < 0 else ""
     end = "significant" if is_significant(pair) else "not significant"
     return (
-        f"as tested, {pair['a']} over {pair['b']}: {sign}{_points(pair['difference'])}, {end} "
+        f"as tested, “{pair['a']}” over “{pair['b']}”: {sign}{_points(pair['difference'])}, {end} "
         f"(p\u00a0{_equals(p)}{', ' + name if name else ''})"
     )
 
