@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wavemel.reports.results import ResultsError
+from wavemel.reports.results import ResultsError, check_results
 from wavemel.reports.write import write_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -157,6 +157,71 @@ def test_wrong_shapes_are_refused(results: dict[str, Any], tmp_path: Path) -> No
     results["models"][0]["confusion"] = [[1, 2], [3, 4]]
     with pytest.raises(ResultsError, match=r"models\.0\.confusion.*4 rows of 4"):
         write_report(results, tmp_path)
+
+
+def _another_count(results: dict[str, Any]) -> str:
+    results["data"]["counts"]["test"]["pop"] += 1
+    return "the test clips of wave at clip level are .* data.counts has"
+
+
+def _another_truth(results: dict[str, Any]) -> str:
+    rows = results["models"][1]["confusion"]
+    rows[0][0], rows[1][1] = rows[0][0] - 1, rows[1][1] + 1
+    return "the test clips of mel at clip level are"
+
+
+def _another_n(results: dict[str, Any]) -> str:
+    results["models"][1]["track"]["n"] = 81
+    return "mel has n = 81 at track level and 82 answers"
+
+
+def _another_top1(results: dict[str, Any]) -> str:
+    results["models"][2]["top1"] += 0.01
+    return "combined has top-1 .* answers right"
+
+
+def _another_difference(results: dict[str, Any]) -> str:
+    results["pairs"][0]["difference"] += 0.01
+    return "pairs has .* between wave and mel, whose top-1 are"
+
+
+def _another_rival(results: dict[str, Any]) -> str:
+    results["pairs"][0]["b"] = "melody"
+    return "pairs has wave and melody, not both of which are models"
+
+
+def _another_name(results: dict[str, Any]) -> str:
+    results["models"][1]["name"] = "wave"
+    return "two models have one name"
+
+
+def _another_mean(results: dict[str, Any]) -> str:
+    each = []
+    for seed, model in enumerate(results["models"][:2]):
+        model["name"] = f"wave (seed {seed})"
+        each.append(model["track"]["top1"])
+    row = {"name": "wave", "seeds": [0, 1], "n": 82, "top1": sum(each) / 2, "top1_each": each}
+    results["pairs"] = []
+    results["over_seeds"] = [{**row, "top1_sd": 0.0, "top1_ci95": None}]
+    check_results(results)
+    results["over_seeds"][0]["top1"] += 0.01
+    return "over_seeds has .* of wave, whose seeds have"
+
+
+@pytest.mark.parametrize(
+    "contradict",
+    [
+        *(_another_count, _another_truth, _another_n, _another_top1),
+        *(_another_difference, _another_rival, _another_name, _another_mean),
+    ],
+)
+def test_a_report_that_contradicts_itself_is_not_written(
+    results: dict[str, Any], tmp_path: Path, contradict: Callable[[dict[str, Any]], str]
+) -> None:
+    said = contradict(results)
+    with pytest.raises(ResultsError, match=f"contradict themselves: {said}"):
+        write_report(results, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
 
 
 def test_no_models_and_wrong_format_are_refused(results: dict[str, Any], tmp_path: Path) -> None:

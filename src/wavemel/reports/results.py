@@ -9,12 +9,13 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from wavemel.errors import WavemelError
+from wavemel.reports.agreement import contradiction
 
 FORMAT = 1
 
 
 class ResultsError(WavemelError):
-    """Results that no report can be made from: a key is missing or of the wrong type."""
+    """Results that no report can be made from: a key is missing or wrong, or figures disagree."""
 
 
 Interval = tuple[float, float]
@@ -174,7 +175,8 @@ def check_results(results: dict[str, Any]) -> Results:
     Raises
     ------
     ResultsError
-        A key is missing or holds something else; it is named.
+        A key is missing or holds something else; it is named. Or figures that
+        must agree do not.
     """
     plain = _plain(results)
     try:
@@ -196,6 +198,9 @@ def check_results(results: dict[str, Any]) -> Results:
                 f"the results' key 'models.{i}.confusion' must be {k} rows of {k} numbers, "
                 "one a class"
             )
+    wrong = contradiction(plain)
+    if wrong:
+        raise ResultsError(f"the results contradict themselves: {wrong}")
     return plain
 
 
