@@ -157,7 +157,7 @@ def evaluate_runs(
 
 def _kept(folder: Path, split: str) -> dict[str, Any] | None:
     """Return the figures that a run has kept, where they are of its weights as they are."""
-    read_json(folder / "run.json")
+    read_json(folder / "run.json")  # a folder that is no run is told as such
     weights, stored = fingerprint_of(folder), folder / f"evaluation-{split}.json"
     if not stored.exists() or not (folder / f"predictions-{split}.csv").is_file():
         return None
