@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from wavemel.reports.results import ResultsError, check_results
+from wavemel.reports.results import ResultsError, check_agreement
 from wavemel.reports.write import write_report
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
@@ -203,7 +203,7 @@ def _another_mean(results: dict[str, Any]) -> str:
     row = {"name": "wave", "seeds": [0, 1], "n": 82, "top1": sum(each) / 2, "top1_each": each}
     results["pairs"] = []
     results["over_seeds"] = [{**row, "top1_sd": 0.0, "top1_ci95": None}]
-    check_results(results)
+    check_agreement(results)
     results["over_seeds"][0]["top1"] += 0.01
     return "over_seeds has .* of wave, whose seeds have"
 

@@ -175,8 +175,7 @@ def check_results(results: dict[str, Any]) -> Results:
     Raises
     ------
     ResultsError
-        A key is missing or holds something else; it is named. Or figures that
-        must agree do not.
+        A key is missing or holds something else; it is named.
     """
     plain = _plain(results)
     try:
@@ -198,10 +197,18 @@ def check_results(results: dict[str, Any]) -> Results:
                 f"the results' key 'models.{i}.confusion' must be {k} rows of {k} numbers, "
                 "one a class"
             )
-    wrong = contradiction(plain)
+    return plain
+
+
+def check_agreement(results: dict[str, Any]) -> None:
+    """Raise ResultsError where figures that must agree do not; of results that have the right shape.
+
+    What is written must pass; results of earlier versions, which may hold
+    such figures, can still be read.
+    """
+    wrong = contradiction(results)
     if wrong:
         raise ResultsError(f"the results contradict themselves: {wrong}")
-    return plain
 
 
 def seeds_of(models: list[dict[str, Any]], network: str) -> list[str]:

@@ -10,7 +10,7 @@ from wavemel.reports.content import make_document
 from wavemel.reports.document import Document
 from wavemel.reports.html import render_html
 from wavemel.reports.markdown import render_markdown
-from wavemel.reports.results import check_results
+from wavemel.reports.results import check_agreement, check_results
 from wavemel.whole import write_text
 
 
@@ -33,9 +33,11 @@ def write_report(results: dict[str, Any], folder: Path) -> list[Path]:
     Raises
     ------
     ResultsError
-        A key is missing or holds something else than it should.
+        A key is missing or holds something else than it should, or figures
+        that must agree do not.
     """
     plain: dict[str, Any] = dict(check_results(results))
+    check_agreement(plain)
     return write_document(make_document(plain), plain, folder)
 
 
