@@ -246,6 +246,19 @@ def _archive(path: str | PathLike[str], file: str) -> zipfile.ZipFile:
     return archive
 
 
+def members(archive: str | PathLike[str]) -> list[str]:
+    """Return the names of an archive's members, folders left out, in order.
+
+    Raises
+    ------
+    AudioError
+        ``missing``, ``permission``, ``empty``, ``not-audio`` or ``damaged``: it is no archive that
+        can be read.
+    """
+    opened = _archive(archive, os.fspath(archive))
+    return sorted(info.filename for info in opened.infolist() if not info.is_dir())
+
+
 class _unpacking:  # noqa: N801 - reads as a statement
     """Turn what zipfile raises on damaged members into AudioError."""
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from wavemel.audio.locate import MEMBER_MARK, exists, split
+from wavemel.audio.locate import MEMBER_MARK, exists, members, split
 from wavemel.audio.sniff import refused, sniff
-from wavemel.errors import ConfigError
+from wavemel.errors import AudioError, ConfigError
 
 #: Endings of the files that a folder's walk takes for audio; what they are, decoding finds out.
 AUDIO_SUFFIXES = frozenset(
@@ -88,17 +88,14 @@ def _members(path: str) -> Iterator[Found]:
     if pattern is None or not glob.has_magic(pattern) or exists(path):
         yield Found(path)
         return
-    import zipfile  # few files lie in one
-
     try:
-        with zipfile.ZipFile(archive) as opened:
-            members = sorted(info.filename for info in opened.infolist() if not info.is_dir())
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError):
+        names = members(archive)
+    except AudioError:
         yield Found(path)
         return
     wanted = pattern.split("/")
     matched = False
-    for member in members:
+    for member in names:
         parts = member.split("/")
         taken = _matches(parts, wanted) and (is_audio(member) or _names_files(pattern))
         if not taken and is_audio(member):  # in a folder that is meant
