@@ -19,6 +19,7 @@ from wavemel.audio.locate import content_hash, fingerprint, is_gone
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
+from wavemel.library.known import Known, same_content, seen
 from wavemel.library.owners import may_be_alive, this_process
 from wavemel.outputs.rows import Row, named
 
@@ -47,8 +48,6 @@ _TROUBLE = {
     sqlite3.SQLITE_BUSY: f"was in use by others for {PATIENCE:g} seconds: run again",
     sqlite3.SQLITE_IOERR: "cannot be read or written: look at the disk, and run again",
 }
-#: Failures that lie outside of the file and may be over: they are tried again in every run.
-_OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop", "changing")
 #: Results that a renamed file takes along.
 _MOVABLE = "row is not null and failed = 0 and owner is null"
 
@@ -134,7 +133,7 @@ class Store:
         known = self._known(key_of(path))
         if known is None or known.row is None or known.again:
             return None
-        if (known.size, known.changed) != _fingerprint(path):
+        if (known.size, known.changed) != seen(path):
             return None
         return known.verdict
 
@@ -150,14 +149,14 @@ class Store:
     def take(self, path: str) -> Taken:
         """Say what is to be done with a file, and take it where it is to be classified."""
         key = key_of(path)
-        size, changed = _fingerprint(path)
+        size, changed = seen(path)
         known = self._known(key)
         if known is not None and known.row is not None and not known.again:
             if (known.size, known.changed) == (size, changed):
                 return known.verdict
             # Touched or copied, but is it another file? Not asked within the transaction:
             # hashing takes time.
-            if size >= 0 and size == known.size and _same_content(path, known.content):
+            if size >= 0 and size == known.size and same_content(path, known.content):
                 self._run(
                     "update files set size = ?, changed = ? where key = ?", (size, changed, key)
                 )
@@ -180,7 +179,7 @@ class Store:
     def unchanged(self, path: str) -> bool:
         """Return whether a file is still as it was when it was taken."""
         known = self._known(key_of(path))
-        return known is not None and (known.size, known.changed) == _fingerprint(path)
+        return known is not None and (known.size, known.changed) == seen(path)
 
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""
@@ -312,8 +311,8 @@ class Store:
         known = self._known(key_of(path))
         if known is None or known.row is None or known.owner is not None:
             return False
-        same = (known.size, known.changed) == _fingerprint(path)
-        return same or _same_content(path, known.content)
+        same = (known.size, known.changed) == seen(path)
+        return same or same_content(path, known.content)
 
     def accept(self, path: str) -> None:
         """Take a file's present bytes for those that were classified: only its tags have changed."""
@@ -355,96 +354,9 @@ class Store:
             )
         self._db.close()
 
-    def _known(self, key: bytes) -> _File | None:
+    def _known(self, key: bytes) -> Known | None:
         found = self._run(
             "select size, changed, content, row, failed, owner, until from files where key = ?",
             (key,),
         ).fetchone()
-        return None if found is None else _File(*found)
-
-
-def folder_of(store: Path) -> str | None:
-    """Return from where the relative paths of a store are counted; None where that is not known.
-
-    Raises
-    ------
-    ModelError
-        The store is there, and cannot be read.
-    """
-    if not store.is_file():
-        return None
-    try:
-        if not _logged(store):
-            # As it lies there: else SQLite makes files beside, which a folder may not let it, and
-            # leaves them there.
-            with contextlib.suppress(sqlite3.DatabaseError):
-                return _folder_in(store, "mode=ro&immutable=1")
-        return _folder_in(store, "mode=ro")
-    except sqlite3.DatabaseError as error:
-        raise ModelError(
-            f"{store}, which says from where the paths of its results are counted, cannot be read "
-            f"({error}): look at its access rights and its folder's"
-        ) from error
-
-
-def _folder_in(store: Path, how: str) -> str | None:
-    with contextlib.closing(sqlite3.connect(f"{store.absolute().as_uri()}?{how}", uri=True)) as db:
-        found = db.execute("select value from about where key = 'folder'").fetchone()
-    return str(found[0]) if found else None
-
-
-def _logged(store: Path) -> bool:
-    """Return whether a part of the store still lies in SQLite's log."""
-    try:
-        return store.with_name(f"{store.name}-wal").stat().st_size > 0
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-
-
-class _File:
-    """One row of the table."""
-
-    def __init__(
-        self,
-        size: int,
-        changed: int,
-        content: str | None,
-        row: str | None,
-        failed: int | None,
-        owner: str | None,
-        until: float | None,
-    ) -> None:
-        self.size, self.changed, self.content = size, changed, content
-        self.row, self.failed, self.owner, self.until = row, failed, owner, until
-
-    @property
-    def again(self) -> bool:
-        """Whether it failed for a reason that may be over, or is being done again."""
-        if self.owner is not None:
-            return True
-        return bool(self.failed) and json.loads(self.row or "{}").get("reason") in _OUTSIDE
-
-    @property
-    def verdict(self) -> Taken:
-        return Taken.FAILED if self.failed else Taken.DONE
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _File) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _fingerprint(path: str) -> tuple[int, int]:
-    try:
-        return fingerprint(path)
-    except AudioError:
-        return (-1, -1)
-
-
-def _same_content(path: str, content: str | None) -> bool:
-    try:
-        return content is not None and content_hash(path) == content
-    except AudioError:
-        return False
+        return None if found is None else Known(*found)

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from wavemel.errors import DataError
+from wavemel.library.origin import folder_of
 from wavemel.library.outfile import regular, store_path
-from wavemel.library.store import folder_of
 from wavemel.registry import suggest
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
