@@ -21,6 +21,7 @@ from typer.testing import CliRunner, Result
 import wavemel
 from wavemel.commands import playlists
 from wavemel.commands import tag as command
+from wavemel.commands.tag_lines import show_changes
 from wavemel.errors import ConfigError, DataError, MissingExtraError, ModelError
 from wavemel.library.done import Done
 from wavemel.library.find import Found
@@ -94,9 +95,7 @@ def test_a_terminal_gets_a_diff_in_colours(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     from wavemel.tagging.plan import Change
 
-    command._show_changes(
-        [Change("/m/[b].mp3", ["Rock"], ["Pop"], "pop 0.90")], False, planned=True
-    )
+    show_changes([Change("/m/[b].mp3", ["Rock"], ["Pop"], "pop 0.90")], False, planned=True)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
     assert "/m/[b].mp3" in shown
     assert "  - Rock" in shown

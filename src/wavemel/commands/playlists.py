@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure, read_map, say, say_gone
+from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure
+from wavemel.commands.tag_files import read_map, say_gone
+from wavemel.commands.tag_lines import say
 
 
 def playlists(
