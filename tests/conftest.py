@@ -45,3 +45,22 @@ def real_data() -> Path:
             f"REAL MUSIC IS MISSING: no emotify/tracks.csv in {folder}; set WAVEMEL_REAL_DATA"
         )
     return folder
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole cross-validated comparison of two networks and the SVM; tests change copies of it alone."""
+    # Here, for most tests need no torch.
+    from tiny_runs import DATA, QUIET, write_configs
+
+    from wavemel.data.splits import SplitChoice
+    from wavemel.reproduce import Plan, reproduce
+
+    monkeypatch = pytest.MonkeyPatch()
+    base = tmp_path_factory.mktemp("reproduce")
+    monkeypatch.setenv("WAVEMEL_CACHE", str(base / "cache"))
+    configs = write_configs(base / "configs", "wave", "mel")
+    plan = Plan(DATA, str(configs), base / "report", SplitChoice(), folds="all", workers=0)
+    reproduce(plan, QUIET)
+    monkeypatch.undo()
+    return base / "report"

@@ -2,55 +2,31 @@
 
 import dataclasses
 import json
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile as sf
 import yaml
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score
 from tiny_runs import DATA, QUIET, write_configs
 
-from wavemel.audio.load import windows
 from wavemel.commands.options import seed_numbers
 from wavemel.comparison import compare
-from wavemel.data.scan import scan
-from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.calibration import fit
-from wavemel.evaluation.predict import predict_together
 from wavemel.evaluation.runs import (
-    evaluate_on,
-    evaluate_run,
-    evaluate_runs,
     run_predictions,
-    tracks,
 )
-from wavemel.explain.confusions import find_confusions
 from wavemel.reproduce import Plan, reproduce
 
 KEYS = {
     "name", "data", "split", "n", "top1", "top1_ci95", "macro_precision", "macro_recall",
     "macro_f1", "one_vs_rest_accuracy", "log_loss", "parameters", "epochs", "seconds",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole cross-validated comparison of two networks and the SVM."""
-    monkeypatch = pytest.MonkeyPatch()
-    base = tmp_path_factory.mktemp("reproduce")
-    monkeypatch.setenv("WAVEMEL_CACHE", str(base / "cache"))
-    configs = write_configs(base / "configs", "wave", "mel")
-    plan = Plan(DATA, str(configs), base / "report", SplitChoice(), folds="all", workers=0)
-    reproduce(plan, QUIET)
-    monkeypatch.undo()
-    return base / "report"
 
 
 def results(report: Path) -> dict:
@@ -148,130 +124,6 @@ def test_no_artist_is_on_two_sides_and_every_clip_is_tested_once(report: Path) -
     assert len(tested) == len(set(tested)) == 40
 
 
-def test_windows_and_tracks(report: Path) -> None:
-    run = next((report / "runs").glob("wave-fold0"))
-    predictions = run_predictions(run)
-    classes = tuple(json.loads((run / "run.json").read_text())["classes"])
-    assert (predictions.groupby("path")["start"].count() > 1).all()
-    clip, track = (tracks(predictions, classes, level) for level in ("clip", "track"))
-    assert clip.paths.tolist() == track.paths.tolist()
-    one = predictions[predictions["path"] == clip.paths[0]].sort_values("start")
-    columns = [f"p_{c}" for c in classes]
-    np.testing.assert_allclose(clip.probabilities[0], one[columns].iloc[0])
-    np.testing.assert_allclose(track.probabilities[0], one[columns].mean())
-
-
-def test_a_run_is_evaluated_in_the_number_format_of_its_description(
-    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = Path(shutil.copytree(report / "runs" / "wave-fold0", tmp_path / "run"))
-    asked: list[str] = []
-
-    def heard(*given: object, precision: str, **how: object) -> list[pd.DataFrame]:
-        asked.append(precision)
-        return predict_together(*given, precision=precision, **how)
-
-    monkeypatch.setattr("wavemel.evaluation.runs.predict_together", heard)
-    monkeypatch.setattr("wavemel.evaluation.predict.predict_together", heard)
-    found = evaluate_run(run)
-    assert (asked, found["number_format"]) == ([], "32")  # kept by the comparison
-    evaluate_on(run, scan(open_corpus(f"{DATA},seed=5"), workers=0))
-    assert asked == ["32"]
-    # Kept by a version that always took the fastest.
-    kept = run / "evaluation-test.json"
-    old = json.loads(kept.read_text())
-    del old["number_format"]
-    kept.write_text(json.dumps(old))
-    assert evaluate_run(run) == found
-    assert asked == ["32"] * 2
-    # Which is what "auto" means: those figures hold.
-    kept.write_text(json.dumps(old))
-    tree = yaml.safe_load((run / "experiment.yaml").read_text())
-    tree["training"]["precision"] = "auto"
-    (run / "experiment.yaml").write_text(yaml.safe_dump(tree))
-    assert "number_format" not in evaluate_run(run)
-    assert asked == ["32"] * 2
-
-
-def test_runs_that_hear_the_same_are_evaluated_together(
-    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = ["wave-fold0", "wave-fold1", "mel-fold0", "mel-fold1"]
-    runs = [Path(shutil.copytree(report / "runs" / name, tmp_path / name)) for name in names]
-    # Of other batches, and of longer windows.
-    for run, section, key, value in ((runs[2], "evaluation", "batch_size", 3), (runs[3], "audio", "seconds", 1.75)):  # fmt: skip
-        best = json.loads((run / "best.json").read_text())
-        best["experiment"][section][key] = value
-        (run / "best.json").write_text(json.dumps(best))
-    alone = [evaluate_run(run, again=True) for run in runs]
-    said = [(run / "predictions-test.csv").read_bytes() for run in runs]
-    opened: list[str] = []
-
-    def heard(path: str, *given: object, **how: object):
-        opened.append(path)
-        return windows(path, *given, **how)
-
-    monkeypatch.setattr("wavemel.evaluation.predict.windows", heard)
-    assert evaluate_runs([*runs, runs[0]], again=True) == [*alone, alone[0]]
-    assert [(run / "predictions-test.csv").read_bytes() for run in runs] == said
-    # The first fold's clips once for both networks, the second's once for each.
-    assert len(opened) == sum(alone[i]["n"] for i in (0, 1, 3))
-    assert evaluate_runs(runs) == alone
-    monkeypatch.setattr("wavemel.evaluation.runs._TOGETHER", 0)
-    opened.clear()
-    assert evaluate_runs(runs, again=True) == alone
-    assert len(opened) == sum(found["n"] for found in alone)
-
-
-def test_a_recipes_pooling_is_in_every_figure(
-    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = np.random.default_rng(0)
-
-    def drawn(*asked: object, **how: object) -> list[pd.DataFrame]:
-        # So little trained, the network says nearly the same of every window.
-        (table,) = predict_together(*asked, **how)
-        columns = [c for c in table if c.startswith("p_")]
-        return [table.assign(**dict(zip(columns, rng.dirichlet(np.ones(len(columns)), len(table)).T, strict=True)))]  # fmt: skip
-
-    monkeypatch.setattr("wavemel.evaluation.runs.predict_together", drawn)
-    runs = []
-    for name in ("wave-fold0", "wave-fold1"):
-        run = Path(shutil.copytree(report / "runs" / name, tmp_path / name))
-        for file in ("experiment.yaml", "best.json"):
-            tree = yaml.safe_load((run / file).read_text())
-            settings = tree.get("experiment", tree)
-            settings["evaluation"]["pooling"] = "geometric"
-            (run / file).write_text(json.dumps(tree))
-        for kept in [*run.glob("evaluation-*"), *run.glob("predictions-*")]:
-            kept.unlink()
-        runs.append(run)
-    by_run = [evaluate_run(run, "test")["track"]["log_loss"] for run in runs]
-    expected, each = [], {}
-    for run in runs:
-        table = run_predictions(run)
-        columns = [c for c in table if c.startswith("p_")]
-        roots = np.exp(np.log(table[columns]).groupby(table["path"]).mean())
-        roots = roots.div(roots.sum(axis=1), axis=0)
-        truth = "p_" + table.groupby("path")["genre"].first()
-        losses = [-np.log(roots.loc[path, column]) for path, column in truth.items()]
-        expected.append(np.mean(losses))
-        each |= roots.max(axis=1).to_dict()
-        mean = table.groupby("path")[columns].mean()
-        assert np.abs(roots - mean).to_numpy().max() > 0.1  # the two do differ
-    assert by_run == pytest.approx(expected)
-    (model,) = compare(runs, title="t", command="c")["models"]
-    assert model["track"]["log_loss"] == pytest.approx(np.mean(expected))
-    assert model["calibration"]["before"]["log_loss"] == pytest.approx(np.mean(expected))
-    for mistake in find_confusions(runs).mistakes:
-        assert mistake.p_answer == pytest.approx(each[mistake.path])
-    other = report / "runs" / "wave-fold2"
-    with pytest.raises(DataError, match="pools a track's windows by 'mean'"):
-        find_confusions([*runs, other])
-    with pytest.raises(DataError, match="pools a track's windows by 'mean'"):
-        compare([*runs, other], title="t", command="c", split="validation")
-
-
 def test_finished_runs_are_not_trained_again(report: Path, monkeypatch) -> None:
     monkeypatch.setenv("WAVEMEL_CACHE", str(report.parent / "cache"))
     before = {p: p.stat().st_mtime_ns for p in report.glob("runs/*/best.safetensors")}
@@ -279,114 +131,6 @@ def test_finished_runs_are_not_trained_again(report: Path, monkeypatch) -> None:
     again = reproduce(plan, QUIET)
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert again["models"] == results(report)["models"]
-
-
-def test_what_cannot_be_compared(report: Path, tmp_path: Path) -> None:
-    runs = report / "runs"
-    told = {"title": "t", "command": "c"}
-    with pytest.raises(DataError, match="different clips"):
-        compare([runs / "wave-fold0", runs / "mel-fold1"], **told)
-    with pytest.raises(DataError, match="share test clips"):
-        compare([runs / "wave-fold0", runs / "wave-fold0"], **told)
-    with pytest.raises(ModelError, match="is missing"):
-        compare([tmp_path], **told)
-
-
-def test_runs_tested_with_other_labels_are_not_compared(report: Path, tmp_path: Path) -> None:
-    run = report / "runs" / "wave-fold0"
-    other = Path(shutil.copytree(report / "runs" / "mel-fold0", tmp_path / "other"))
-    kept = run_predictions(other)
-    path, genre = kept["path"][0], kept["genre"][0]
-    wrong = next(g for g in kept["genre"] if g != genre)
-    relabelled = kept.assign(genre=kept["genre"].mask(kept["path"] == path, wrong))
-    relabelled.to_csv(other / "predictions-test.csv", index=False)
-    said = f"mel was tested with other labels: {path} is '{wrong}' there and '{genre}' in wave"
-    with pytest.raises(DataError, match=re.escape(said)):
-        compare([run, other], title="t", command="c")
-
-
-def test_every_clip_is_counted_once(report: Path, tmp_path: Path) -> None:
-    told = {"title": "t", "command": "c"}
-    # Folds of several networks, in an order in which no network's stand together.
-    folds = [report / "runs" / f"{name}-fold{i}" for i in (0, 1) for name in ("wave", "mel")]
-    # A clip of the second fold is gone, so that folds differ in their counts.
-    runs = [Path(shutil.copytree(run, tmp_path / run.name)) for run in folds]
-    kept = run_predictions(runs[2])
-    gone = kept["path"][0]
-    for run in runs[2:]:
-        for file in ("table.csv", "predictions-test.csv"):
-            rows = pd.read_csv(run / file, dtype="string")
-            rows[rows["path"] != gone].to_csv(run / file, index=False)
-    found = compare(runs, **told)
-    wanted = pd.concat([run_predictions(run) for run in runs[::2]]).drop_duplicates("path")
-    counted = found["data"]["counts"]
-    assert list(counted) == ["test"]
-    assert counted["test"] == wanted["genre"].value_counts().to_dict()
-    assert sum(counted["test"].values()) == found["models"][0]["n"]
-    # One fold, with two networks one of which validates: no cross-validation.
-    about = json.loads((runs[1] / "run.json").read_text())
-    about["data"]["split"] += " Here the validation clips train as well: nothing validates."
-    (runs[1] / "run.json").write_text(json.dumps(about))
-    table = pd.read_csv(runs[1] / "table.csv", dtype="string")
-    table["split"] = table["split"].replace("validation", "training")
-    table.to_csv(runs[1] / "table.csv", index=False)
-    found = compare(runs[:2], **told)
-    assert found["folds"] == 1
-    assert found["data"]["counts"].keys() == {"test"}
-    assert sum(found["data"]["counts"]["test"].values()) == found["models"][0]["n"]
-    # Of one split that all share, every side is told.
-    assert list(compare(folds[:2], **told)["data"]["counts"]) == ["training", "validation", "test"]
-
-
-def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:
-    run = next((report / "runs").glob("wave-fold0"))
-    assert evaluate_run(run, "validation", again=True)["n"] > 0
-    with pytest.raises(DataError, match="no clips in the split 'holdout'"):
-        evaluate_run(run, "holdout")
-
-
-def test_a_run_on_other_data(report: Path, tmp_path: Path) -> None:
-    run = next((report / "runs").glob("wave-fold0"))
-    corpus = scan(open_corpus("demo:clips=40,seconds=2,rate=8000,seed=5"), workers=0)
-    found = evaluate_on(run, corpus)
-    assert found["n"] == 40
-    assert found["left_out_known"] == 0
-    same = scan(open_corpus(DATA), workers=0)
-    known = evaluate_on(run, same)
-    assert known["n"] == evaluate_run(run)["n"]
-    assert known["top1"] == evaluate_run(run)["top1"]
-    assert known["left_out_known"] == 40 - known["n"]
-    table = same.table.assign(genre=["Polka", *same.table["genre"][1:]])
-    with pytest.raises(ModelError, match="also has Polka"):
-        evaluate_on(run, dataclasses.replace(same, table=table))
-
-
-def test_recordings_that_a_run_knows_are_left_out_in_whatever_file(
-    report: Path, tmp_path: Path
-) -> None:
-    run = report / "runs" / "wave-fold0"
-    table = pd.read_csv(run / "table.csv")
-    rows = []
-    for i, clip in enumerate(table.itertuples()):
-        samples, rate = sf.read(clip.path, dtype="int16")
-        sf.write(tmp_path / f"{i}.flac", samples, rate)
-        # The same artist, spelt by somebody else.
-        rows.append({"path": f"{i}.flac", "genre": clip.genre, "artist": f" {clip.artist.upper()}"})
-    pd.DataFrame(rows).to_csv(tmp_path / "packed.csv", index=False)
-    found = evaluate_on(run, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
-    tested = evaluate_run(run)
-    assert (found["n"], found["top1"]) == (tested["n"], tested["top1"])
-    assert found["left_out_known"] == len(table) - tested["n"]
-    # Test clips by the run's own artists count as theirs, however they are spelt.
-    moved = tmp_path / "run"
-    shutil.copytree(run, moved)
-    other = table["artist"].where(
-        table["split"] != "test", table["artist"][table["split"] != "test"].iloc[0]
-    )
-    table.assign(artist=other).to_csv(moved / "table.csv", index=False)
-    pd.DataFrame(rows).assign(artist=other.str.upper()).to_csv(tmp_path / "packed.csv", index=False)
-    found = evaluate_on(moved, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
-    assert found["known_artists"] == found["n"]
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
@@ -525,89 +269,5 @@ def test_seeds_are_read_once_each() -> None:
             seed_numbers(wrong)
 
 
-def test_seeds_and_networks_are_averaged_and_overfitting_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WAVEMEL_CACHE", str(tmp_path / "cache"))
-    configs = write_configs(tmp_path / "configs", "wave", "mel")
-    plan = Plan(
-        DATA,
-        str(configs),
-        tmp_path / "report",
-        SplitChoice(),
-        seeds=(0, 1),
-        ensemble=True,
-        gaps=True,
-        workers=0,
-    )
-    found = reproduce(plan, QUIET)
-    models = {m["name"]: m for m in found["models"]}
-    assert set(models) == {
-        "wave (seed 0)", "wave (seed 1)", "mel (seed 0)", "mel (seed 1)",
-        "wave, 2 seeds averaged", "mel, 2 seeds averaged", "all networks averaged",
-        "svm on MFCC statistics",
-    }  # fmt: skip
-    # The ensemble is the mean of its members' probabilities, by hand.
-    runs = [tmp_path / "report" / "runs" / f"mel-seed{seed}" for seed in (0, 1)]
-    members = [tracks(run_predictions(run), _classes(found), "track") for run in runs]
-    mean = np.mean([m.probabilities for m in members], axis=0)
-    right = (mean.argmax(1) == members[0].truth).mean()
-    assert models["mel, 2 seeds averaged"]["track"]["top1"] == pytest.approx(right)
-    # What answers as one is calibrated as one.
-    averaged = models["mel, 2 seeds averaged"]["calibration"]
-    assert averaged["before"]["top1"] == pytest.approx(right)
-    assert models["all networks averaged"]["members"] == list(models)[:4]
-    seeds = {row["name"]: row for row in found["over_seeds"]}
-    each = [models[f"mel (seed {seed})"]["track"]["top1"] for seed in (0, 1)]
-    assert seeds["mel"]["top1_each"] == pytest.approx(each)
-    # Seeds of one recipe are not set against each other.
-    rivals = {pair[side] for pair in found["track_pairs"] for side in "ab"}
-    assert rivals == {name for name in models if "(seed" not in name}
-    # Nor without --ensemble: their average stands for the recipe there too.
-    plain = compare([*runs, runs[0].with_name("wave-seed0")], title="t", command="c")
-    names = [m["name"] for m in plain["models"]]
-    assert names == [
-        *("mel (seed 0)", "mel (seed 1)", "wave (seed 0)", "mel, 2 seeds averaged"),
-    ]
-    for level in ("pairs", "track_pairs"):
-        (pair,) = plain[level]
-        assert (pair["a"], pair["b"]) == ("wave (seed 0)", "mel, 2 seeds averaged")
-        assert pair["holm_p"] == pair["permutation_p"]
-    assert compare(runs, title="t", command="c")["pairs"] == []
-    # Where seeds hold out other clips, nothing is held out for their average.
-    table = pd.read_csv(runs[1] / "table.csv", dtype="string")
-    swapped = table["split"].replace({"training": "validation", "validation": "training"})
-    odd = Path(shutil.copytree(runs[1], tmp_path / "odd"))
-    table.assign(split=swapped).to_csv(odd / "table.csv", index=False)
-    (odd / "predictions-validation.csv").unlink(missing_ok=True)
-    mixed = compare([runs[0], odd], title="t", command="c")["models"]
-    assert mixed[-1]["name"] == "mel, 2 seeds averaged"
-    assert mixed[-1]["calibration"] is None
-    gap = models["mel (seed 0)"]["overfitting"]
-    asked = evaluate_run(runs[0], "training")["track"]["top1"]
-    assert gap["training_top1"] == pytest.approx(asked)
-    assert gap["gap"] == pytest.approx(asked - each[0])
-    # One network and one seed of them: the run that is there is taken.
-    before = (runs[0] / "best.safetensors").stat().st_mtime_ns
-    alone = reproduce(dataclasses.replace(plan, seeds=(0,), only=("mel",), ensemble=False), QUIET)
-    assert [m["name"] for m in alone["models"]] == ["mel", "svm on MFCC statistics"]
-    assert (runs[0] / "best.safetensors").stat().st_mtime_ns == before
-    with pytest.raises(ConfigError, match="no config 'mell'.*did you mean 'mel'"):  # noqa: RUF043
-        reproduce(dataclasses.replace(plan, only=("mell",)), QUIET)
-    other = tmp_path / "report" / "results.json"
-    beside = tmp_path / "earlier" / "results.json"
-    beside.parent.mkdir()
-    beside.write_text(other.read_text())
-    shown = reproduce(dataclasses.replace(plan, beside=beside), QUIET)["beside"]
-    assert [row["name"] for row in shown] == ["mel (earlier)"]
-    page = (tmp_path / "report" / "report.md").read_text()
-    assert "Over seeds" in page
-    assert "Overfitting" in page
-
-
 def _top1(found: dict) -> list[float]:
     return [model["top1"] for model in found["models"]]
-
-
-def _classes(found: dict) -> tuple[str, ...]:
-    return tuple(found["models"][0]["classes"])
