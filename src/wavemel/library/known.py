@@ -40,7 +40,7 @@ class Known:
         return Taken.FAILED if self.failed else Taken.DONE
 
 
-def seen(path: str) -> tuple[int, int]:
+def looked_at(path: str) -> tuple[int, int]:
     """Return size and time of change of a file; of one that cannot be looked at, what no file has."""
     try:
         return fingerprint(path)

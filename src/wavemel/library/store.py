@@ -19,7 +19,7 @@ from wavemel.audio.locate import content_hash, fingerprint, is_gone
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
-from wavemel.library.known import Known, same_content, seen
+from wavemel.library.known import Known, looked_at, same_content
 from wavemel.library.owners import may_be_alive, this_process
 from wavemel.outputs.rows import Row, named
 
@@ -133,7 +133,7 @@ class Store:
         known = self._known(key_of(path))
         if known is None or known.row is None or known.again:
             return None
-        if (known.size, known.changed) != seen(path):
+        if (known.size, known.changed) != looked_at(path):
             return None
         return known.verdict
 
@@ -149,7 +149,7 @@ class Store:
     def take(self, path: str) -> Taken:
         """Say what is to be done with a file, and take it where it is to be classified."""
         key = key_of(path)
-        size, changed = seen(path)
+        size, changed = looked_at(path)
         known = self._known(key)
         if known is not None and known.row is not None and not known.again:
             if (known.size, known.changed) == (size, changed):
@@ -179,7 +179,7 @@ class Store:
     def unchanged(self, path: str) -> bool:
         """Return whether a file is still as it was when it was taken."""
         known = self._known(key_of(path))
-        return known is not None and (known.size, known.changed) == seen(path)
+        return known is not None and (known.size, known.changed) == looked_at(path)
 
     def finish(self, done: Done) -> bool:
         """Keep a result, within a transaction; return whether it replaces an older one."""
@@ -311,7 +311,7 @@ class Store:
         known = self._known(key_of(path))
         if known is None or known.row is None or known.owner is not None:
             return False
-        same = (known.size, known.changed) == seen(path)
+        same = (known.size, known.changed) == looked_at(path)
         return same or same_content(path, known.content)
 
     def accept(self, path: str) -> None:

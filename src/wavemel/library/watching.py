@@ -10,6 +10,7 @@ from pathlib import Path
 from wavemel.audio.locate import fingerprint
 from wavemel.errors import AudioError, ConfigError, MissingExtraError
 from wavemel.library.find import Found, find, is_audio
+from wavemel.library.known import looked_at
 
 #: Seconds between looks at files that settle.
 _TICK = 0.5
@@ -165,7 +166,7 @@ class Watched:
         before: dict[Found, tuple[int, int]] = {}
         while True:
             start = time.monotonic()
-            now = {found: _fingerprint(found.path) for found in find([os.fspath(self._folder)])}
+            now = {found: looked_at(found.path) for found in find([os.fspath(self._folder)])}
             news = [found for found, seen in now.items() if before.get(found) != seen]
             before = now
             end = time.monotonic()
@@ -197,10 +198,3 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return info.st_dev, info.st_ino
-
-
-def _fingerprint(path: str) -> tuple[int, int]:
-    try:
-        return fingerprint(path)
-    except AudioError:
-        return (-1, -1)
