@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from unittest import mock
+
+from local_server import running
 
 
 @dataclass(frozen=True)
@@ -150,17 +149,6 @@ def serve(folder: Path | None = None, **files: bytes) -> Iterator[Server]:
             if f.is_file()
         }
     handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    state.url = f"http://127.0.0.1:{server.server_port}/"
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-    )
-    thread.start()
-    try:
-        with mock.patch.dict(os.environ, NO_PROXY="127.0.0.1"):
-            yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with running(handler) as address:
+        state.url = f"{address}/"
+        yield state
