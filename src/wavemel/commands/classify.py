@@ -103,7 +103,8 @@ def classify(
     extra av, M4A, WMA and what else FFmpeg reads. What a file is goes by its content;
     in folders, only names that end as audio does are looked at.
 
-    Limits: any length; rates from 1,000 to 1,000,000 Hz. Silence has no genre. An answer is unsure where a file is much shorter than what the model hears at a
+    Limits: any length; rates from 1,000 to 1,000,000 Hz. Silence has no genre. An
+    answer is unsure where a file is much shorter than what the model hears at a
     time, or recorded at half the model's rate or less.
 
     It exits 0 when all went well, 1 when some files failed (each has a row that
