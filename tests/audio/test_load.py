@@ -37,6 +37,23 @@ def test_a_stretch_of_an_mp3_equals_that_part_of_the_whole(encode, sweep, rate):
         np.testing.assert_allclose(part, whole[round(start * 22050) :][: len(part)], atol=2e-6)
 
 
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("level", [0.0, 0.6, 0.99])
+@pytest.mark.parametrize("cover", [0, 400_000])
+def test_frames_of_any_size_are_decoded_with_what_they_need(encode, mode, level, cover):
+    # Noise that comes and goes: frames borrow from those before them.
+    rate, rng = 44100, np.random.default_rng(0)
+    loud = np.repeat(rng.choice([0.01, 0.3], 50), rate // 10)[:, None]
+    song = (rng.normal(size=(len(loud), 2)) * loud).astype(np.float32)
+    data = encode(song, rate, "mp3", bitrate_mode=mode, compression_level=level)
+    size = bytes(cover >> shift & 127 for shift in (21, 14, 7, 0))
+    data = b"ID3\4\0\0" + size + bytes(cover) + data
+    whole = load(data, 16000)
+    for start in np.arange(0.5, 3.4, 0.0217):
+        part = load(data, 16000, start=start, seconds=0.1)
+        np.testing.assert_allclose(part, whole[round(start * 16000) :][: len(part)], atol=5e-6)
+
+
 def test_only_the_stretch_is_decoded(encode, sweep, monkeypatch):
     from wavemel.audio import sndfile
 

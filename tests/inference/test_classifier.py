@@ -165,10 +165,10 @@ def test_a_header_that_promises_too_much(classifier: Classifier, wav: Path, tmp_
 
 
 def test_unsure_below_a_threshold(classifier: Classifier, wav: Path) -> None:
-    probability = classifier.classify(wav).probability
+    probability = classifier.classify(wav, whole=True).probability
     assert probability is not None
-    assert not classifier.classify(wav, min_confidence=probability - 0.01).unsure
-    assert classifier.classify(wav, min_confidence=probability + 0.01).unsure
+    assert not classifier.classify(wav, whole=True, min_confidence=probability - 1e-6).unsure
+    assert classifier.classify(wav, whole=True, min_confidence=probability + 1e-6).unsure
 
 
 def test_impossible_calls(classifier: Classifier, wav: Path, song: np.ndarray) -> None:

@@ -26,9 +26,12 @@ _LARGEST_PAGE = 65307  # of Ogg, bytes
 #: Unread MP3 frames behind the announced end that are too many to be padding or tags.
 _TAIL = 1 << 14
 
-#: Seconds of an MP3 that are decoded before what is wanted: four frames, over those that mpg123
-#: itself decodes again when it seeks.
+#: Seconds of an MP3 that are decoded before what is wanted: four frames, over the four that mpg123
+#: itself decodes again when it seeks. A frame may need 511 bytes of those before it.
 _MP3_RUN_UP = 0.1
+#: Two frames of so many bytes for 1,152 samples hold what a third one needs: mpg123's own four are
+#: enough. (Below 32 kHz a frame is of 576 samples, and reaches back half as far.)
+_LARGE_FRAME, _MP3_FRAME = 300, 1152
 
 _stderr = threading.Lock()
 
@@ -87,6 +90,7 @@ class SndfileStream:
         self.announced: int = self._file.frames
         # MP3 comes in WAV too.
         self._is_mp3 = self._file.subtype.startswith("MPEG_LAYER")
+        self._run_up = int(self.rate * _MP3_RUN_UP) if self._has_small_frames() else 0
         self._position = 0
         self.forget()
 
@@ -151,7 +155,7 @@ class SndfileStream:
         """
         self._touched = True
         if self._is_mp3:
-            frame -= int(self.rate * _MP3_RUN_UP)
+            frame -= self._run_up
         elif self._file.format == "OGG":
             frame -= self.rate // 4
         frame = max(0, min(frame, self.announced - 1))
@@ -216,25 +220,33 @@ class SndfileStream:
                         break
         return out[:done]
 
-    def _head(self) -> bytes:
+    def _head(self) -> tuple[int, bytes]:
+        """Return where an MP3's frames begin, behind its ID3 tag, and the first of them."""
         position = self._handle.tell()
         self._handle.seek(0)
-        head = self._handle.read(10)
+        head, start = self._handle.read(10), 0
         if head.startswith(b"ID3"):
-            size = sum(
-                (b & 127) << shift for b, shift in zip(head[6:], (21, 14, 7, 0), strict=False)
-            )
-            self._handle.seek(10 + size)
-        else:
-            self._handle.seek(0)
+            sevens = zip(head[6:], (21, 14, 7, 0), strict=False)
+            start = 10 + sum((b & 127) << shift for b, shift in sevens)
+        self._handle.seek(start)
         head = self._handle.read(256)
         self._handle.seek(position)
-        return head
+        return start, head
 
     def _counts_frames(self) -> bool:
         """Whether an MP3's first frame states how many there are; else libsndfile has guessed."""
-        head = self._head()
+        _, head = self._head()
         return any(tag in head for tag in (b"Xing", b"Info", b"VBRI"))
+
+    def _has_small_frames(self) -> bool:
+        """Whether frames of an MP3 may be smaller than `_LARGE_FRAME`."""
+        if os.name != "posix" or not self._is_mp3:
+            return self._is_mp3
+        start, head = self._head()
+        size = os.fstat(self._handle.fileno()).st_size - start
+        # Those of a variable rate may be of any size, whatever they are on average.
+        varies = b"Xing" in head or b"VBRI" in head
+        return varies or size * _MP3_FRAME < _LARGE_FRAME * self.announced
 
     def _ended_early(self) -> bool:
         """Whether an MP3 goes on behind the announced end.

@@ -15,10 +15,10 @@ from wavemel.audio.sndfile import quiet
 from wavemel.audio.verdict import MIN_SECONDS
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.reading import (
-    FIRST,
     Reading,
     spread_out,
     windows_expected,
+    windows_first,
     windows_needed,
 )
 from wavemel.inference.result import Probabilities2Result, TrackResult
@@ -115,7 +115,7 @@ class File2Result:
 
     def _promises(self, starts: list[float]) -> bool:
         """Return whether reading some windows is likely to be cheaper than reading all."""
-        if len(starts) <= self._fewest():
+        if len(starts) <= self._fewest(starts):
             return False
         if self.reading.seconds is not None:
             return True
@@ -124,18 +124,18 @@ class File2Result:
         expected = windows_expected(
             len(starts), self.reading.tolerance, model.window_variation, model.pooling
         )
-        return self._pays(max(FIRST, expected), starts)
+        return self._pays(max(self._fewest(starts), expected), starts)
 
-    def _fewest(self) -> int:
+    def _fewest(self, starts: list[float]) -> int:
         if self.reading.seconds is None:
-            return FIRST
+            return windows_first(starts[-1] + self.windows.seconds)
         return max(1, int(self.reading.seconds / self.windows.seconds))
 
     def _some(self, stream: Stream, starts: list[float]) -> _Heard | None:
         """Read windows until the answer is good enough; None where the track must be read in one go."""
         heard = _Heard()
         order = spread_out(len(starts))
-        wanted = self._fewest()
+        wanted = self._fewest(starts)
         while True:
             batch = []
             for _ in range(wanted):

@@ -2,8 +2,9 @@
 
 The answer for a track pools its windows (`wavemel.pooling`). Windows far
 apart in a track are a sample of them: a few, spread over the track, give the answer within a
-tolerance that their own spread tells. Where the two
-likeliest genres lie close, up to twice as many are read, so that the better one leads.
+tolerance that their own spread tells. Where two genres lie so close that the tolerance does not
+tell them apart, neither would all windows: which of them leads says little, and is not worth reading
+more. (Asked about the artists it was not taught, a network is right as often either way.)
 """
 
 from __future__ import annotations
@@ -19,16 +20,13 @@ from wavemel.pooling import MEAN, influences, pool, sway
 
 #: How far a probability may be from the whole track's.
 TOLERANCE = 0.2
-#: Windows that are read before their spread is looked at.
-FIRST = 3
+#: Seconds of a track for which one window is read before the windows' spread is looked at.
+_EACH = 45.0
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
-#: the spread that is usual for such an answer.
-_PRIOR_WINDOWS = 3
+#: the spread that is usual for such an answer. One window alone has none but the usual.
+_PRIOR_WINDOWS = 1
 #: Two-sided 95 % of a normal distribution.
 _Z95 = 1.96
-#: Standard errors by which one genre is to lead, and how many times as many windows as the
-#: tolerance asks for may be read for it: genres that are level stay so, however many are read.
-_LEAD, _AT_MOST = 1.0, 2
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Reading:
     ``whole``: every window. ``seconds``: windows that last this long
     together, spread over the track. Otherwise windows are added until, with 95 %
     confidence, every genre's probability is within ``tolerance`` of what the whole
-    track would give, and one genre leads; see `windows_needed`.
+    track would give; see `windows_needed`.
     """
 
     whole: bool = False
@@ -75,6 +73,15 @@ def spread_out(count: int) -> Iterator[int]:
     yield from (index for index in range(count) if index not in seen)
 
 
+def windows_first(total: float) -> int:
+    """Return how many windows of a track of ``total`` seconds to read before any is judged.
+
+    One for every three quarters of a minute that have begun. A clip of which one window is nearly
+    certain needs no more; a long track may be of several kinds, and is asked about in several places.
+    """
+    return max(1, math.ceil(total / _EACH))
+
+
 def windows_needed(
     probabilities: npt.NDArray[np.float64],
     total: int,
@@ -83,9 +90,6 @@ def windows_needed(
     pooling: str = MEAN,
 ) -> int:
     """Return how many windows give the answer of all within ``tolerance``, with 95 % confidence.
-
-    Where the two likeliest genres lie within one standard error of each other, it is
-    as many as would set them apart, but at most twice as many.
 
     Parameters
     ----------
@@ -100,15 +104,7 @@ def windows_needed(
     """
     answer, pulls = pool(probabilities, pooling), influences(probabilities, pooling)
     usual = variation * sway(answer, pooling)
-    needed = _count(_variance(pulls, usual).max(), total, tolerance / _Z95)
-    if probabilities.shape[1] > 1:
-        first, second = np.argsort(-answer, kind="stable")[:2]
-        leads = pulls[:, [first]] - pulls[:, [second]]
-        # As of two genres of which one gains what the other loses.
-        variance = _variance(leads, usual[[first]] + usual[[second]])[0]
-        apart = _count(variance, total, float(answer[first] - answer[second]) / _LEAD)
-        needed = max(needed, min(apart, _AT_MOST * needed))
-    return needed
+    return _count(_variance(pulls, usual).max(), total, tolerance / _Z95)
 
 
 def windows_expected(total: int, tolerance: float, variation: float, pooling: str = MEAN) -> int:
