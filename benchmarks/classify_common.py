@@ -18,7 +18,9 @@ ONE_THREAD = dict.fromkeys(
 )
 
 
-def arguments(doc: str, name: str, *, music: str | None) -> argparse.ArgumentParser:
+def arguments(
+    doc: str, name: str, *, music: str | None, required: bool = True
+) -> argparse.ArgumentParser:
     """Return a parser with the options that all have."""
     parser = argparse.ArgumentParser(description=doc.split("\n", 1)[0])
     parser.add_argument(
@@ -28,7 +30,9 @@ def arguments(doc: str, name: str, *, music: str | None) -> argparse.ArgumentPar
     )
     parser.add_argument("--run", type=Path, help="run folder to export, in place of --model")
     if music is not None:
-        parser.add_argument("--music", type=Path, nargs="+", required=True, help=music)
+        parser.add_argument(
+            "--music", type=Path, nargs="+", required=required, default=[], help=music
+        )
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json")
     return parser
 
