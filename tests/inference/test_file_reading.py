@@ -26,10 +26,11 @@ class CountingNetwork:
 
     def __init__(self, classifier: Classifier) -> None:
         self.description = classifier.description
-        self.asked = 0
+        self.asked = self.at_once = 0
 
     def __call__(self, samples: np.ndarray) -> np.ndarray:
         self.asked += len(samples)
+        self.at_once = max(self.at_once, len(samples))
         p = np.clip(np.abs(samples).mean(axis=1).astype(np.float64), 0, 1)
         return np.stack([p, (1 - p) / 2, (1 - p) / 2], axis=1)
 
@@ -107,6 +108,19 @@ def test_a_changing_track_needs_more_windows_and_comes_as_close(classifier: Clas
         assert some.probability == pytest.approx(whole.probability, abs=0.1)
     assert asked == sorted(asked)
     assert asked[0] < asked[2]
+
+
+@pytest.mark.parametrize(
+    "reading", [Reading(seconds=40), Reading(tolerance=0.01), Reading(whole=True)]
+)
+def test_however_much_is_read_only_a_batch_is_held_at_once(
+    classifier: Classifier, reading: Reading
+) -> None:
+    track = long_track(np.random.default_rng(0).uniform(0, 1, 60))
+    network = CountingNetwork(classifier)
+    File2Result(network, reading).stream(_stream(track), "x")
+    assert network.asked >= 40
+    assert network.at_once == network.batch
 
 
 def test_seconds_bound_what_is_read(classifier: Classifier) -> None:

@@ -66,7 +66,10 @@ def _line(word: str, path: str, said: str, style: str) -> None:
 
 
 def _named(genres: Sequence[str]) -> str:
-    return "; ".join(genres) or "(none)"
+    """Return genres as one line; those that stand in files already may hold anything."""
+    from wavemel.tagging.errors import shown
+
+    return shown("; ".join(genres)) or "(none)"
 
 
 def say(sentence: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -137,13 +138,8 @@ class File2Result:
         order = spread_out(len(starts))
         wanted = self._fewest(starts)
         while True:
-            batch = []
-            for _ in range(wanted):
-                window = self.windows.at(stream, starts[next(order)])
-                if window is None:
-                    return None  # the header promised more than there is
-                batch.append(window)
-            self._hear(heard, batch)
+            if not self._further(stream, [starts[i] for i in islice(order, wanted)], heard):
+                return None  # the header promised more than there is
             if heard.count == 0:
                 return None  # nothing but silence yet: the rest decides
             if self.reading.seconds is not None:
@@ -165,6 +161,16 @@ class File2Result:
                 return None
             # An early estimate may be too high: at most twice as many, then look again.
             wanted = min(further, len(heard.read))
+
+    def _further(self, stream: Stream, starts: list[float], heard: _Heard) -> bool:
+        """Hear the windows at ``starts``; return whether all of them are there."""
+        for first in range(0, len(starts), self.network.batch):
+            wanted = starts[first : first + self.network.batch]
+            found = [w for start in wanted if (w := self.windows.at(stream, start)) is not None]
+            if len(found) < len(wanted):
+                return False
+            self._hear(heard, found)
+        return True
 
     def _pays(self, count: int, starts: list[float]) -> bool:
         """Return whether so many separate windows more cost less than the whole track in one go."""

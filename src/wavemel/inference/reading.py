@@ -20,8 +20,9 @@ from wavemel.pooling import MEAN, influences, pool, sway
 
 #: How far a probability may be from the whole track's.
 TOLERANCE = 0.2
-#: Seconds of a track for which one window is read before the windows' spread is looked at.
-_EACH = 45.0
+#: Seconds of a track for which one window is read before the windows' spread is looked at, and how
+#: many windows tell their spread well enough, however long the track is.
+_EACH, _ENOUGH = 45.0, 12
 #: The spread of so few windows is itself uncertain: it counts as if this many more windows had
 #: the spread that is usual for such an answer. One window alone has none but the usual.
 _PRIOR_WINDOWS = 1
@@ -76,10 +77,11 @@ def spread_out(count: int) -> Iterator[int]:
 def windows_first(total: float) -> int:
     """Return how many windows of a track of ``total`` seconds to read before any is judged.
 
-    One for every three quarters of a minute that have begun. A clip of which one window is nearly
-    certain needs no more; a long track may be of several kinds, and is asked about in several places.
+    One for every three quarters of a minute that have begun, up to twelve. A clip of which one window
+    is nearly certain needs no more; a long track may be of several kinds, and is asked about in
+    several places.
     """
-    return max(1, math.ceil(total / _EACH))
+    return min(_ENOUGH, max(1, math.ceil(total / _EACH)))
 
 
 def windows_needed(
