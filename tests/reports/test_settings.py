@@ -47,6 +47,18 @@ def test_every_setting_of_the_recipe_is_told(results: dict[str, Any]) -> None:
     assert "class weights" not in rows
 
 
+def test_the_spectrogram_is_told_of_networks_that_hear_one(results: dict[str, Any]) -> None:
+    wave, mel = load_experiment("strong/wave-res"), load_experiment("strong/mel-res")
+    assert rows_of(results, wave, mel)["mel spectrogram"] == ["–", "64 bands, window 1024, hop 512"]
+    assert rows_of(results, wave, mel)["z-score of the mel spectrogram over"] == [
+        "–",
+        "spectrogram",
+    ]
+    alone = rows_of(results, wave)
+    assert not {"mel spectrogram", "z-score of the mel spectrogram over"} & alone.keys()
+    assert "mel spectrogram" not in rows_of(results, load_experiment("encoder/musicnn"))
+
+
 def test_augmentations_that_never_happen_are_none(results: dict[str, Any]) -> None:
     some = load_experiment(
         "strong/mel-res", ["augment.filter.probability=0", "augment.specaugment.probability=0"]

@@ -61,7 +61,7 @@ def settings_table(results: dict[str, Any]) -> Table | None:
     rows: list[tuple[str, list[str]]] = [
         ("network", [_network(m["network"] or {}) for m in models]),
         ("heard", [_heard(tree["audio"]) for tree in trees]),
-        ("mel spectrogram", [_mel(tree["mel"]) for tree in trees]),
+        *_mel(trees),
         *_augmentations(trees),
         ("optimiser", [_optimiser(t) for t in training]),
         ("weight decay", [f"{t['weight_decay']:g}" for t in training]),
@@ -98,12 +98,20 @@ def _changed(trees: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
         if section not in _TOLD:
             continue
         # Runs of earlier versions lack settings, and may have some that are no more.
-        settings = [tree.get(section, {}) for tree in trees]
-        for key in dict.fromkeys(key for tree in (defaults, *settings) for key in tree):
-            values = [tree.get(key, defaults.get(key)) for tree in settings]
-            if key not in _TOLD[section] and any(value != defaults.get(key) for value in values):
+        settings = [
+            tree.get(section, {}) if section != "mel" or _hears_mel(tree["network"]) else None
+            for tree in trees
+        ]
+        for key in dict.fromkeys(key for tree in (defaults, *settings) for key in tree or ()):
+            default = defaults.get(key)
+            values = [default if tree is None else tree.get(key, default) for tree in settings]
+            if key not in _TOLD[section] and any(value != default for value in values):
                 label = f"{section}.{key}"
-                rows.append((_LABELS.get(label, label), [_show(value) for value in values]))
+                told = [
+                    "–" if tree is None else _show(v)
+                    for tree, v in zip(settings, values, strict=True)
+                ]
+                rows.append((_LABELS.get(label, label), told))
     return rows
 
 
@@ -203,8 +211,24 @@ def _heard(audio: dict[str, Any]) -> str:
     return text if clip is None else f"{text}, a random stretch of the first {clip:g} s"
 
 
-def _mel(mel: dict[str, Any]) -> str:
-    return f"{mel['bands']} bands, window {mel['n_fft']}, hop {mel['hop']}"
+def _mel(trees: list[dict[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Return the spectrogram of each network that hears one; nothing where none does."""
+    told = [
+        f"{mel['bands']} bands, window {mel['n_fft']}, hop {mel['hop']}"
+        if _hears_mel(tree["network"])
+        else "–"
+        for tree in trees
+        for mel in [tree["mel"]]
+    ]
+    return [("mel spectrogram", told)] if set(told) != {"–"} else []
+
+
+def _hears_mel(network: dict[str, Any]) -> bool:
+    """Return whether a network takes a mel spectrogram; one of another version may."""
+    from wavemel.networks import NETWORKS
+
+    name = network.get("name", "")
+    return "encoder" not in network and (name not in NETWORKS or "mel" in NETWORKS[name].inputs)
 
 
 def _optimiser(training: dict[str, Any]) -> str:
