@@ -53,6 +53,14 @@ def test_shipped_before_local_by_default_but_not_by_name(tmp_path: Path) -> None
     assert find_model().graph.parent.name == "another"
 
 
+def test_a_model_by_the_defaults_name_is_the_default(tmp_path: Path) -> None:
+    for name in ("emotify-4", "another"):
+        tiny_model(tmp_path / "shipped", name)
+    own = tiny_model(tmp_path / "local", "emotify-4")
+    assert find_model().graph == find_model("emotify-4").graph == own / "model.onnx"
+    assert [model.where for model in catalogue() if model.default] == [str(own)]
+
+
 def test_the_shipped_model_is_loaded_by_name_and_by_default(tmp_path: Path) -> None:
     tiny_model(tmp_path / "shipped", "emotify-4", seconds=1.5)
     for name in ("mine", "other"):

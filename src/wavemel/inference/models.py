@@ -53,8 +53,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
     """Return a model given by path or name; without either, the default one.
 
     What lies in the current folder goes before a known model of the same name only
-    where it is a model. The default is ``$WAVEMEL_MODEL``, else the shipped `DEFAULT`, else the user's
-    only one.
+    where it is a model. The default is ``$WAVEMEL_MODEL``, else `DEFAULT` (the user's own, if one is
+    called so), else the only one that is shipped, else the user's only one.
 
     Raises
     ------
@@ -100,7 +100,8 @@ def default_model() -> str | None:
 
 def _default(known: dict[str, Path]) -> str:
     shipped = [name for name, path in known.items() if path.parent == SHIPPED]
-    candidates = [name for name in shipped if name == DEFAULT] or shipped or list(known)
+    # By its name: a user's own model of that name does not hand its place to another shipped one.
+    candidates = [DEFAULT] if DEFAULT in known else shipped or list(known)
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
