@@ -229,6 +229,16 @@ def test_an_unfaithful_graph_is_refused_and_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_several_genres_a_clip_are_not_exported_as_one(run: Path, tmp_path: Path) -> None:
+    several = Path(shutil.copytree(run, tmp_path / "several"))
+    about = json.loads((several / "best.json").read_text())
+    about["experiment"]["labels"] = "genres"
+    (several / "best.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match="several tells several genres a clip"):
+        export(several, Options(name="m"), tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_run_without_weights(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="holds no trained model"):
         export(tmp_path, Options(name="m"), tmp_path / "m")

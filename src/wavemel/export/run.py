@@ -69,8 +69,9 @@ def export(
     ------
     ModelError
         No trained model there, a run that is not finished (its weights alone can be had by their
-        own name), the target exists and is not to be replaced or holds more than a model, runs that
-        cannot answer as one, or the exported model does not answer as torch does.
+        own name), one that tells several genres a clip, the target exists and is not to be replaced
+        or holds more than a model, runs that cannot answer as one, or the exported model does not
+        answer as torch does.
     DataError
         ``data`` is none, or int8 was asked for and there is nothing to measure its loss on.
     """
@@ -79,6 +80,11 @@ def export(
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     _check_target(folder, paths, options.replace)
     checkpoint = _load(paths)
+    if checkpoint.experiment.labels != "genre":
+        raise ModelError(
+            f"{paths[0]} tells several genres a clip, and an exported model tells one of them: ask "
+            "it with wavemel evaluate"
+        )
     with_encoder(checkpoint.model)  # before anything is measured
     if checkpoint.model.front_end.embedder is not None:
         # What an encoder hears is its own affair, and part of the graph.
