@@ -139,6 +139,15 @@ def test_nothing_is_unpickled(saved, tmp_path: Path) -> None:
         embedder(folder)(WINDOWS)
 
 
+@pytest.mark.parametrize("kept", [0, 4, -100])
+def test_weights_that_were_cut_short(kept: int, saved, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(saved["wav2vec2"], tmp_path / "cut"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(ModelError, match=r"the weights of hf:.* are damaged"):
+        embedder(folder)(WINDOWS)
+
+
 def test_code_of_its_own_is_not_run_unasked(saved, tmp_path: Path) -> None:
     folder = tmp_path / "own"
     shutil.copytree(saved["wav2vec2"], folder)

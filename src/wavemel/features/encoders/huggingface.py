@@ -34,8 +34,8 @@ class HuggingFaceEncoder:
     MissingExtraError
         transformers is not installed.
     ModelError
-        There is no such encoder, it cannot be reached, or it comes without
-        safetensors, with weights missing, or with code that was not allowed.
+        There is no such encoder, it cannot be reached, its files are damaged, or it comes
+        without safetensors, with weights missing, or with code that was not allowed.
     """
 
     #: Its feature extractor is no part of the model.
@@ -113,6 +113,7 @@ class HuggingFaceEncoder:
 def _load(choice: EncoderChoice) -> tuple[Any, Any, set[str], str | None]:
     """Return feature extractor, model, names of weights that the files lack, and the hub's commit."""
     try:
+        from safetensors import SafetensorError
         from transformers import AutoConfig, AutoFeatureExtractor, AutoModel
         from transformers.utils import cached_file, logging
     except ImportError as error:
@@ -145,6 +146,10 @@ def _load(choice: EncoderChoice) -> tuple[Any, Any, set[str], str | None]:
             raise  # this machine's: a full disk, a folder that may not be read
         raise ModelError(
             f"the encoder {choice.encoder} cannot be loaded: {_short(error)}"
+        ) from error
+    except SafetensorError as error:
+        raise ModelError(
+            f"the weights of {choice.encoder} are damaged ({_short(error)}): fetch or save it again"
         ) from error
     except (ValueError, ImportError, RuntimeError, KeyError, AttributeError, TypeError) as error:
         if "trust_remote_code" in str(error):
