@@ -166,7 +166,7 @@ def test_a_model_never_takes_the_place_of_its_run(given: str, run: Path, tmp_pat
     assert (own / "best.safetensors").is_file()
 
 
-@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".hidden", "a\nb", "caf\udce9"])
 def test_names_that_are_no_names(name: str, run: Path) -> None:
     with pytest.raises(ModelError, match="is no name"):
         export(run, Options(name=name))

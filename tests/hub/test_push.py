@@ -109,6 +109,14 @@ def test_a_card_by_hand_keeps_its_text(model: Path) -> None:
     assert yaml.safe_load(headed.split("---")[1])["library_name"] == "wavemel"
 
 
+def test_what_is_no_text_is_not_sent(model: Path) -> None:
+    with pytest.raises(ModelError, match=r"songs is no text in UTF-8, at .*caf.udce9"):
+        plan_push(model, "me/songs", licence="caf\udce9")
+    (model / "README.md").write_bytes("# Café".encode("latin-1"))
+    with pytest.raises(ModelError, match=r"README.md is no text in UTF-8: save it as that"):
+        plan_push(model, "me/songs")
+
+
 @pytest.mark.parametrize("file", ["model.onnx", "model.safetensors"])
 def test_damaged_models_are_not_sent(file: str, model: Path) -> None:
     (model / file).write_bytes(b"other")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -232,9 +231,8 @@ def _waveforms(samples: int, rate: int) -> npt.NDArray[np.float32]:
 
 def _write(folder: Path, description: ModelDescription) -> None:
     """Write ``model.json`` for the graph that lies in the folder."""
-    tree = dataclasses.replace(description, sha256=_sha256(folder / "model.onnx")).as_dict()
-    text = json.dumps(tree, indent=2, ensure_ascii=False) + "\n"
-    (folder / "model.json").write_text(text, "utf-8")
+    whole = dataclasses.replace(description, sha256=_sha256(folder / "model.onnx"))
+    (folder / "model.json").write_bytes(whole.as_json())
 
 
 def _sha256(file: Path) -> str:

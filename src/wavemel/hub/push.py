@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from dataclasses import dataclass, field
 from os import PathLike
@@ -48,7 +47,8 @@ def plan_push(model: str | PathLike[str], address: str, *, licence: str | None =
     Raises
     ------
     ModelError
-        There is no such model, its files are not those that were exported, or no licence is stated.
+        There is no such model, its files are not those that were exported, its card is no text, or
+        no licence is stated.
     """
     to = read_address(address)
     if to.revision:
@@ -56,17 +56,17 @@ def plan_push(model: str | PathLike[str], address: str, *, licence: str | None =
     bundle = find_model(model)
     described = bundle.description
     if licence:
-        about = {**described.about, "licence": licence}
-        described = dataclasses.replace(described, about=about)
+        stated = {**described.about, "licence": licence}
+        described = dataclasses.replace(described, about=stated)
     if not described.about.get("licence"):
         raise ModelError(
             f"{described.name} states no licence, and others could not know what they may do with "
             "it: give --licence, as in --licence cc-by-nc-4.0"
         )
-    text = json.dumps(described.as_dict(), indent=2, ensure_ascii=False) + "\n"
+    about = described.as_json()
     files = {
         "README.md": _card(bundle, described).encode(),
-        "model.json": text.encode(),
+        "model.json": about,
         "model.onnx": bundle.read_graph(),
     }
     if described.weights_sha256 and bundle.weights.is_file():
@@ -139,7 +139,12 @@ def _card(bundle: Bundle, described: ModelDescription) -> str:
     made = model_card(described)
     if bundle.card is None or not bundle.card.is_file():
         return made
-    text = bundle.card.read_text("utf-8")
+    try:
+        text = bundle.card.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(
+            f"{bundle.card} is no text in UTF-8: save it as that, or delete it for a card made anew"
+        ) from error
     if text == model_card(bundle.description):
         return made
     if described == bundle.description and text.startswith("---\n"):

@@ -80,6 +80,18 @@ class ModelDescription:
         """Return plain data, ready for JSON."""
         return {"format": self.format, **dataclasses.asdict(self)}
 
+    def as_json(self) -> bytes:
+        """Return the content of ``model.json``; raise ModelError where a text in it cannot be written."""
+        text = json.dumps(self.as_dict(), indent=2, ensure_ascii=False) + "\n"
+        try:
+            return text.encode()
+        except UnicodeEncodeError as error:
+            # Of a terminal that writes in another encoding, or JSON's escape of half a character.
+            said = text[max(0, error.start - 20) : error.end]
+            raise ModelError(
+                f"what is said of {self.name} is no text in UTF-8, at {said!a}: write it in UTF-8"
+            ) from error
+
 
 @dataclass(frozen=True)
 class Bundle:

@@ -27,7 +27,8 @@ def local_models() -> Path:
 
 def check_name(name: str) -> None:
     """Raise ModelError where a model cannot be called so: its name becomes a folder's."""
-    if not name or name != Path(name).name or name.startswith("."):
+    whole = name == Path(name).name and name.isprintable()
+    if not name or not whole or name.startswith("."):
         raise ModelError(f"{name!r} is no name for a model: letters, digits, '-' and '_'")
 
 
