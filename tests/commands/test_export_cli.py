@@ -57,6 +57,16 @@ def test_several_runs_become_one_model(call, runs: list[Path], tmp_path: Path) -
     assert "noise" in call("models", "show", "both")[1]
 
 
+def test_a_run_with_a_dot_in_its_name_keeps_it(call, runs: list[Path], tmp_path: Path) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "rate-0.01"))
+    for given, name in ((run, "rate-0.01"), (run / "best.safetensors", "best")):
+        code, out, err = call("export", given)
+        assert code == 0, err
+        assert f"--model {name}\n" in out
+        assert find_model(name).description.name == name
+    assert "'' is no name for a model" in call("export", run, "--name", "")[2]
+
+
 def test_a_run_that_was_stopped_is_not_exported_as_if_it_were_done(
     call, runs: list[Path], tmp_path: Path
 ) -> None:

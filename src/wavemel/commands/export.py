@@ -20,7 +20,7 @@ def export(
         ),
     ],
     name: Annotated[
-        str | None, typer.Option(help="Name of the model [default: that of the only run folder].")
+        str | None, typer.Option(help="Name of the model [default: that of the only RUN].")
     ] = None,
     to: Annotated[
         Path | None,
@@ -129,7 +129,7 @@ def export(
     if name is None and len(runs) > 1:
         raise ConfigError("several runs become one model: give it a --name")
     options = Options(
-        name=name or runs[0].resolve().with_suffix("").name,
+        name=name if name is not None else _own_name(runs[0].resolve()),
         front_end=front_end,  # type: ignore[arg-type]
         int8=int8,
         weights=weights,
@@ -154,6 +154,11 @@ def export(
     if made.loss is not None:
         typer.echo(made.loss.sentence())
     typer.echo(f"next: wavemel classify PATH... --model {to or d.name}")
+
+
+def _own_name(run: Path) -> str:
+    """Return what a model is called that is given no name: as its run, of which a file has an ending."""
+    return run.name if run.is_dir() else run.stem
 
 
 def register(app: typer.Typer) -> None:
