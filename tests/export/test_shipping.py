@@ -254,6 +254,9 @@ def test_a_run_that_went_on_is_not_taken_as_calibrated(runs: Path, tmp_path: Pat
     [
         ({"ece": 1}, "holds no calibration"),
         ({"temperature": "hot"}, "must be a number"),
+        ({"temperature": 0}, r"c.json: temperature must be a number above 0, not 0"),
+        ({"temperature": float("nan")}, r"c.json: temperature must be a number above 0, not nan"),
+        ({"unsure_below": 70}, r"c.json: unsure_below must be from 0 to 1, not 70"),
         ({"temperature": 1.0, "bias": [0, 1, 2]}, "each class by itself"),
         (None, "is missing"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +112,13 @@ def calibration_of(file: Path) -> dict[str, Any]:
     Raises
     ------
     ModelError
-        It is missing, is none, or scales each class by itself.
+        It is missing, is none, is out of range, or scales each class by itself.
     """
     found = {key: value for key, value in read_json(file).items() if value is not None}
     for key in ("temperature", "unsure_below"):
         if not isinstance(found.get(key, 1.0), int | float):
             raise ModelError(f"{file}: {key} must be a number, not {found[key]!r}")
+    check_calibration(f"{file}: ", found.get("temperature"), found.get("unsure_below"))
     if not {"temperature", "unsure_below"} & found.keys():
         raise ModelError(f"{file} holds no calibration: neither temperature nor unsure_below")
     if {"scale", "bias"} & found.keys():
@@ -125,6 +127,14 @@ def calibration_of(file: Path) -> dict[str, Any]:
             "calibrate by temperature"
         )
     return found
+
+
+def check_calibration(where: str, temperature: float | None, unsure_below: float | None) -> None:
+    """Raise ModelError, which begins with ``where``, for numbers that calibrate nothing."""
+    if temperature is not None and not (temperature > 0 and math.isfinite(temperature)):
+        raise ModelError(f"{where}temperature must be a number above 0, not {temperature:g}")
+    if unsure_below is not None and not 0 <= unsure_below <= 1:
+        raise ModelError(f"{where}unsure_below must be from 0 to 1, not {unsure_below:g}")
 
 
 def calibration_in_brief(found: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import torch
 from wavemel.checkpoint import Checkpoint, check_finished, join, load_checkpoint, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.export.describing import calibration, describe, fingerprint, identified
+from wavemel.export.evidence import check_calibration
 from wavemel.export.graph import quantise, takes_any_length, with_encoder, write_graph
 from wavemel.export.measure import Clips, Loss, clips_of, int8_loss, listen
 from wavemel.export.options import Options
@@ -75,6 +76,7 @@ def export(
         ``data`` is none, or int8 was asked for and there is nothing to measure its loss on.
     """
     check_name(options.name)
+    check_calibration("", options.temperature, options.unsure_below)
     folder = to or local_models() / options.name
     paths = [Path(runs)] if isinstance(runs, str | Path) else [Path(run) for run in runs]
     _check_target(folder, paths, options.replace)
