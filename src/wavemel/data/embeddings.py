@@ -322,7 +322,9 @@ def _read(file: Path, shape: tuple[int, int]) -> FloatArray | None:
 
 def _load(file: Path) -> npt.NDArray[Any] | None:
     try:
-        values: npt.NDArray[Any] = np.load(file, allow_pickle=False)
+        with file.open("rb") as data:
+            # Not np.load, which takes a damaged file for an archive or a pickle by its first bytes.
+            values: npt.NDArray[Any] = np.lib.format.read_array(data, allow_pickle=False)
     except (FileNotFoundError, ValueError, EOFError):
         return None
     return values
