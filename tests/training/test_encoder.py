@@ -223,6 +223,11 @@ def test_a_head_on_an_encoder_of_convolutions_is_exported_with_it(
     d = made.bundle.description
     assert d.inputs == ("samples",)
     assert d.dynamic_length
+    # Whoever takes the model has the encoder too, and what is said of it names no folder.
+    assert d.about["encoder"] == "musicnn:musicnn"
+    card = (tmp_path / "m" / "README.md").read_text()
+    assert "- frozen encoder: musicnn:musicnn, taught on other data" in card
+    assert str(tmp_path) not in card + (tmp_path / "m" / "model.json").read_text()
     model = load_checkpoint(tmp_path / "run").model
     x = 0.1 * np.random.default_rng(0).standard_normal((3, d.samples), dtype=np.float32)
     with torch.inference_mode():

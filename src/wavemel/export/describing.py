@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from wavemel.checkpoint import Checkpoint, fingerprint_of
@@ -125,6 +125,11 @@ def _about(checkpoint: Checkpoint, options: Options, calibrated: dict[str, Any])
         "licence": options.licence,
         "notes": list(dict.fromkeys([*notes, *options.notes])),
     }
+    embedder = checkpoint.model.front_end.embedder
+    if embedder is not None:
+        source, _, encoder = embedder.choice.encoder.partition(":")
+        # Where it is a folder's, which one, not where it lay.
+        about["encoder"] = f"{source}:{PurePath(encoder).name}"
     if checkpoint.members:
         about["members"] = [
             {

@@ -161,6 +161,9 @@ def _training(model: ModelDescription) -> str:
         ]
         return head + _table(columns, told)
     rows = [("network", about.get("network")), ("experiment", about.get("experiment"))]
+    if about.get("encoder"):
+        said = "taught on other data; its weights are part of the graph, under their own licence"
+        rows.append(("frozen encoder", f"{about['encoder']}, {said}"))
     rows += [("seed", about.get("seed")), ("epoch that was kept", about.get("epoch"))]
     rows += [("validation top-1 of that epoch", _number(about.get("validation_top1")))]
     return _bullets(rows)
