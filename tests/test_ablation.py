@@ -259,6 +259,18 @@ def test_only_runs_of_this_table_are_in_it(configs: Path, tmp_path: Path) -> Non
     assert not list(to.glob("runs/other*"))
 
 
+def test_a_table_takes_no_other_reports_place(configs: Path, tmp_path: Path) -> None:
+    to = tmp_path / "report"
+    (to / "runs").mkdir(parents=True)
+    report = to / "results.json"
+    report.write_text('{"command": "wavemel reproduce", "models": []}')
+    before = report.read_text()
+    with pytest.raises(ModelError, match=r"results.json is no table of 'wavemel ablate'.*--to"):
+        ablate(plan_of(configs, to), hardware=QUIET)
+    assert report.read_text() == before
+    assert not list(to.glob("runs/*"))
+
+
 def test_rows_of_other_numbers_of_epochs_are_not_compared(configs: Path, tmp_path: Path) -> None:
     to = tmp_path / "table"
     plan = plan_of(configs, to)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wavemel.checkpoint import read_json, write_json
-from wavemel.errors import ConfigError, DataError, WavemelError
+from wavemel.errors import ConfigError, DataError, ModelError, WavemelError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
@@ -90,12 +90,13 @@ def ablate(
         A reference has no finished runs and is not among ``rows``, the split has no
         validation clips, or two configs were validated on other clips.
     ModelError
-        A run in the plan's folder is of other data or settings.
+        A run in the plan's folder is of other data or settings, or the report there is no table.
     """
     if not references:
         raise ConfigError(
             "an ablation needs a reference: a config that the others are compared with"
         )
+    _check_folder(plan.to)
     work = open_plan(plan, SPLIT)
     names = [experiment.name for experiment in work.experiments]
     check_names(plan, names, (*references, *rows))
@@ -146,6 +147,16 @@ def ablate(
         "seconds": round(sum(a.seconds for a in answers.values()), 1),
         "rows": table,
     }
+
+
+def _check_folder(to: Path) -> None:
+    """Raise ModelError where a table would take the place of another command's report."""
+    report = to / "results.json"
+    # By default 'wavemel reproduce' writes into the same folder, where it is given the same configs.
+    if report.exists() and "rows" not in read_json(report):
+        raise ModelError(
+            f"{report} is no table of 'wavemel ablate', and is not replaced: give another --to"
+        )
 
 
 @contextmanager
