@@ -376,6 +376,10 @@ def test_results_that_do_not_fit(runs: Path, tmp_path: Path) -> None:
         runs / "mel", Options(name="m", results=file, results_model="svm"), tmp_path / "m"
     )
     assert made.bundle.description.about["evaluation"]["top1"] == 0.5
+    # Figures of another model are not this one's, though no others are there.
+    file.write_text(json.dumps({**RESULTS, "models": RESULTS["models"][1:]}))
+    with pytest.raises(ModelError, match=r"no model called n or tiny or mel \(known: svm\)"):
+        export(runs / "mel", Options(name="n", results=file), tmp_path / "n")
     file.write_text("{}")
     with pytest.raises(ModelError, match="holds no results"):
         export(runs / "mel", Options(name="n", results=file), tmp_path / "n")

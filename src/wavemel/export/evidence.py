@@ -22,7 +22,7 @@ def evaluation_of(file: Path, model: str | None, names: tuple[str, ...]) -> dict
     Parameters
     ----------
     file : as ``wavemel reproduce`` and ``wavemel compare`` write it.
-    model : its name there; by default the only one, or the first of ``names`` that occurs.
+    model : its name there; by default the first of ``names`` that occurs.
 
     Raises
     ------
@@ -33,8 +33,6 @@ def evaluation_of(file: Path, model: str | None, names: tuple[str, ...]) -> dict
     try:
         entries = {entry["name"]: entry for entry in results["models"]}
         chosen = model or next((name for name in names if name in entries), None)
-        if chosen is None and len(entries) == 1:
-            (chosen,) = entries
         if chosen not in entries:
             asked = f"model called {chosen!r}" if chosen else f"model called {' or '.join(names)}"
             hint = suggest(chosen, entries) if chosen else f" (known: {', '.join(sorted(entries))})"
