@@ -217,6 +217,16 @@ def test_a_mapping_is_checked(run: Run, results: Path, tmp_path: Path) -> None:
         run("tag", "--from", results, "--mapping", mapping)
 
 
+@pytest.mark.skipif(not os.path.isdir("/dev/fd"), reason="the system has no files for pipes")
+def test_a_mapping_may_come_through_a_pipe(run: Run, results: Path, songs: list[Path]) -> None:
+    pipe, end = os.pipe()
+    os.write(end, b"electronic = Dance")
+    os.close(end)
+    run("tag", "--from", results, "--mapping", f"/dev/fd/{pipe}", "--apply")
+    os.close(pipe)
+    assert [read_genres(song) for song in songs] == [["Dance"]] * 3
+
+
 @pytest.fixture
 def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A tiny model that answers unasked; the list grows by the files that are listened to."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure
-from wavemel.commands.tag_files import read_map, say_gone
+from wavemel.commands.tag_files import checked, say_gone
 from wavemel.commands.tag_lines import say
 
 
@@ -30,6 +30,7 @@ def playlists(
     the folder are left, and named.
     """
     from wavemel.tagging.errors import shown
+    from wavemel.tagging.mapping import read_mapping
     from wavemel.tagging.playlists import by_genre, others, write_playlists
     from wavemel.tagging.verdicts import read_results
 
@@ -39,7 +40,7 @@ def playlists(
     lists = by_genre(
         verdicts,
         min_confidence=min_confidence,
-        mapping=read_map(mapping, verdicts, None),
+        mapping=checked(None if mapping is None else read_mapping(mapping), verdicts, None),
         top=top,
         unsure=unsure,
     )

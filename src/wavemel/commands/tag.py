@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from wavemel.commands.classify import Model, Workers
-from wavemel.commands.tag_files import read_map, store_of, verdicts_of
+from wavemel.commands.tag_files import checked, store_of, verdicts_of
 from wavemel.commands.tag_lines import left_alone, say, show_changes, show_outcome
 from wavemel.errors import ConfigError
 
@@ -121,8 +121,8 @@ def tag(
 
     # What is wrong with these is said before hours of listening.
     check_limits(min_confidence, top)
-    if mapping is not None:
-        read_mapping(mapping)
+    # Once: a pipe, as in <(...), would be empty the second time.
+    table = None if mapping is None else read_mapping(mapping)
     kept_in = Journal(journal or new_journal()) if apply and backup else None
     if kept_in is not None:
         kept_in.begin()
@@ -131,7 +131,7 @@ def tag(
         track(verdicts, "reading tags"),
         overwrite=overwrite,
         min_confidence=min_confidence,
-        mapping=read_map(mapping, verdicts, classes),
+        mapping=checked(table, verdicts, classes),
         top=top,
         unsure=unsure,
     )

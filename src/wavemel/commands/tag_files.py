@@ -160,15 +160,12 @@ def _files(paths: Sequence[str]) -> tuple[list[Found], int]:
     return taken, len(everything) - len(taken)
 
 
-def read_map(
-    path: Path | None, verdicts: Iterable[Verdict], classes: list[str] | None
+def checked(
+    mapping: GenreMap | None, verdicts: Iterable[Verdict], classes: list[str] | None
 ) -> GenreMap | None:
-    """Return the table in a file, checked against the genres that can come, None without a file."""
-    if path is None:
+    """Return a table, checked against the genres that can come."""
+    if mapping is None:
         return None
-    from wavemel.tagging.mapping import read_mapping
-
-    mapping = read_mapping(path)
     seen = {genre for verdict in verdicts for genre, _ in verdict.genres}
     for genre in mapping.check(classes or seen, complete=classes is not None):
         say(f"note: {mapping.origin} names {genre!r}, which no result does")
