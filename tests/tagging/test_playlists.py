@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,18 @@ def test_playlists_of_earlier_runs_are_told_from_other_files(tmp_path: Path) -> 
     written, _ = write_playlists([Playlist("rock", ())], tmp_path)
     assert others(tmp_path, written) == [older[0]]
     assert others(tmp_path, [], format="json") == listed
+
+
+@pytest.mark.parametrize(("format", "name"), [("m3u", "rock.m3u8"), ("json", "rock.json")])
+def test_a_file_of_another_origin_is_not_replaced(tmp_path: Path, format: str, name: str) -> None:
+    own = tmp_path / name
+    own.write_text("#EXTM3U\nmine.mp3\n")
+    lists = [Playlist("pop", ()), Playlist("rock", ())]
+    with pytest.raises(ConfigError, match=rf"{re.escape(name)} exists, and is no playlist that"):
+        write_playlists(lists, tmp_path, format=format)
+    assert own.read_text() == "#EXTM3U\nmine.mp3\n"
+    assert os.listdir(tmp_path) == [name]
+    own.write_text("")
+    write_playlists(lists, tmp_path, format=format)
+    written, _ = write_playlists(lists, tmp_path, format=format)
+    assert own in written

@@ -70,7 +70,7 @@ def write_playlists(
     format: str = "m3u",
     relative: bool = True,
 ) -> tuple[list[Path], list[str]]:
-    """Write one file a playlist.
+    """Write one file a playlist, in place of one of ours that an earlier run made.
 
     Parameters
     ----------
@@ -86,7 +86,8 @@ def write_playlists(
     Raises
     ------
     ConfigError
-        The format is unknown, the folder cannot be made, or a file in it not be written.
+        The format is unknown, the folder cannot be made, a file in it not be written, or a file
+        that is none of ours stands in a playlist's place; then nothing is written.
     OSError
         The disk is full.
     """
@@ -98,17 +99,20 @@ def write_playlists(
     folder = Path(folder)
     with _told(folder, "is no folder that playlists can be put into"):
         folder.mkdir(parents=True, exist_ok=True)
+    names: set[str] = set()
+    targets = [(each, folder / f"{_file_name(each.genre, names)}{ending}") for each in playlists]
+    for _, target in targets:
+        with _told(target, "cannot be written"):
+            _refuse_others(target, format)
     written: list[Path] = []
     unheld: list[str] = []
-    names: set[str] = set()
-    for playlist in playlists:
+    for playlist, target in targets:
         tracks = []
         for path, probability in playlist.tracks:
             if format == "m3u" and not _holds(path):
                 unheld.append(path)
             else:
                 tracks.append((_seen_from(folder, path, relative), probability))
-        target = folder / f"{_file_name(playlist.genre, names)}{ending}"
         with _told(target, "cannot be written"):
             _replace(target, render(_as_text(playlist.genre), tracks))
         written.append(target)
@@ -133,6 +137,15 @@ def others(
     with _told(Path(folder), "cannot be looked into"):
         found = sorted(Path(folder).glob(f"*{ending}"))
         return [path for path in found if path.name not in new and _begins_as(path, format)]
+
+
+def _refuse_others(target: Path, format: str) -> None:
+    """Raise ConfigError where a file with something in it, and none of ours, stands in a playlist's place."""
+    if target.is_file() and target.stat().st_size and not _begins_as(target, format):
+        raise ConfigError(
+            f"{shown(str(target))} exists, and is no playlist that wavemel made: give another "
+            "--to, or move it away"
+        )
 
 
 def _begins_as(path: Path, format: str) -> bool:
