@@ -188,6 +188,17 @@ def test_paths_choose_among_the_results(run: Run, results: Path, songs: list[Pat
         run("tag", songs[0].parent.parent / "other", "--from", results)
 
 
+def test_an_empty_name_is_not_the_current_folder(
+    run: Run, results: Path, songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(songs[0].parent)
+    with pytest.raises(ConfigError, match="holds none of the PATHs"):
+        run("tag", "", "--from", results, "--apply")
+    with pytest.raises(ConfigError, match="--to is an empty name"):
+        run("playlists", results, "--to", "")
+    assert sorted(os.listdir()) == [song.name for song in songs]
+
+
 def test_a_failed_file_is_a_row_and_exit_1(run: Run, results: Path, songs: list[Path]) -> None:
     songs[0].write_bytes(b"")
     songs[1].write_text("words")

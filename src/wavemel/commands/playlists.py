@@ -14,7 +14,7 @@ from wavemel.commands.tag_lines import say
 
 def playlists(
     results: Annotated[Path, typer.Argument(help="What 'wavemel classify --out' wrote.")],
-    to: Annotated[Path, typer.Option(help="Folder of the playlists.")],
+    to: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the playlists.")],
     format: Annotated[str, typer.Option(help="m3u (extended, UTF-8) or json.")] = "m3u",
     absolute: Annotated[
         bool, typer.Option("--absolute", help="Name files from the root, not from the folder.")
@@ -27,13 +27,17 @@ def playlists(
     """Write one playlist a genre out of results.
 
     Playlists of earlier runs are replaced where the genre is the same; others in
-    the folder are left, and named.
+    the folder are left, and named. A file of another origin is never replaced.
     """
+    from wavemel.errors import ConfigError
     from wavemel.tagging.errors import shown
     from wavemel.tagging.mapping import read_mapping
     from wavemel.tagging.playlists import by_genre, others, write_playlists
     from wavemel.tagging.verdicts import read_results
 
+    # A variable that is not set: as a path it would be the current folder.
+    if not to:
+        raise ConfigError("--to is an empty name: give the folder of the playlists")
     verdicts = read_results(results)
     # They stay in the playlists, which may be for a place where the files are.
     say_gone(verdicts, results)

@@ -89,7 +89,8 @@ def verdicts_of(
 
     verdicts = read_results(results)
     if paths:
-        wanted = [os.path.abspath(path) for path in paths]
+        # Not one that is empty, of a variable that is not set: it would be the current folder.
+        wanted = [os.path.abspath(path) for path in paths if path]
         verdicts = [v for v in verdicts if any(_within(v.path, path) for path in wanted)]
         if not verdicts:
             raise ConfigError(f"{results} holds none of the PATHs given")
