@@ -94,9 +94,12 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "r.parquet"
     parquet.write_table(pa.Table.from_pylist(RECORDS[:2]), path)
     assert read_results(path) == EXPECTED[:2]
-    path.write_bytes(b"PAR1 no")
-    with pytest.raises(DataError, match="is not a Parquet file"):
-        read_results(path)
+    whole = path.read_bytes()
+    footer = int.from_bytes(whole[-8:-4], "little")
+    for damaged in (b"PAR1 no", whole[: -8 - footer] + bytes(footer) + whole[-8:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"is not a Parquet file, or a damaged one: [^\n]+$"):
+            read_results(path)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -149,6 +152,7 @@ def test_what_classify_writes_is_read(name: str, tmp_path: Path) -> None:
     ("name", "text", "said"),
     [
         ("r.jsonl", "{}\n", r"line 1 has no 'path'"),
+        ("r.jsonl", '{"path": ""}\n', r"line 1 has no 'path'$"),
         ("r.jsonl", '{"pth": "a"}\n', r"line 1 has no 'path' \(did you mean 'pth'"),
         ("r.jsonl", '{"path": "a"}\n', r"line 1 has neither 'genres' nor 'error'"),
         ("r.jsonl", "{\n{}\n", r"line 1 is not JSON"),

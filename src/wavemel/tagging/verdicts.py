@@ -153,8 +153,12 @@ def _parquet(path: Path) -> Iterator[Record]:
         raise MissingExtraError("parquet", "reading Parquet") from None
     try:
         table = parquet.read_table(path)
-    except ArrowInvalid as error:
-        raise DataError(f"{path} is not a Parquet file: {error}") from error
+    except (ArrowInvalid, OSError) as error:
+        # What is damaged inside, Arrow tells as an OSError without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        said = " ".join(str(error).split())
+        raise DataError(f"{path} is not a Parquet file, or a damaged one: {said}") from error
     if not _about_files(table.column_names):
         wanted = _columns_wanted(table.column_names)
         raise DataError(f"{path} is no Parquet of results: it must have {wanted}")
@@ -235,7 +239,8 @@ def _path(record: Mapping[str, Any], where: str) -> str:
         except (ValueError, TypeError) as error:
             raise DataError(f"{where}: 'path_base64' is not Base64") from error
     if not isinstance(path, str) or not path:
-        near = suggest("path", [str(key) for key in record]) if record else ""
+        known = [str(key) for key in record]
+        near = suggest("path", known) if known and "path" not in record else ""
         raise DataError(f"{where} has no 'path'{near}")
     return path
 
