@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny_model import RATE
+from tiny_model import RATE, tiny_model
 
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.live import Live, PcmReader
@@ -92,6 +92,30 @@ def test_a_stream_shorter_than_a_window(classifier: Classifier, song: np.ndarray
     assert (result.start, result.time, result.unsure) == (0, 0.5, True)
     assert len(result.genres) == 3
     assert not list(Live(classifier.network, RATE).finish())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rate", "unsure"),
+    [(1.2, RATE, True), (1.6, RATE, False), (3, RATE // 2, True), (3, RATE, False)],
+)
+def test_a_stream_is_unsure_where_a_file_is(
+    song: np.ndarray, tmp_path: Path, seconds: float, rate: int, unsure: bool
+) -> None:
+    classifier = Classifier(tiny_model(tmp_path, seconds=2.0))
+    samples = song[: int(seconds * rate)]
+    file = classifier.classify(samples, rate, min_confidence=0)
+    live = Live(classifier.network, rate, min_confidence=0)
+    *_, last = [*live.feed(samples.copy()), *live.finish()]
+    assert last.unsure == file.unsure == unsure
+
+
+def test_samples_that_may_not_be_written_to(classifier: Classifier, song: np.ndarray) -> None:
+    damaged = song[:RATE].copy()
+    damaged[5] = np.nan
+    read_only = np.frombuffer(damaged.tobytes(), np.float32)
+    (result,) = Live(classifier.network, RATE).feed(read_only)
+    (expected,) = Live(classifier.network, RATE).feed(damaged)
+    assert result == expected
 
 
 def test_impossible_settings(classifier: Classifier) -> None:

@@ -18,6 +18,8 @@ from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.result import GenreProbability, Probabilities2Result
 from wavemel.inference.windows import checked_rate, full_scale
 
+#: Share of a window that a stream should fill, as a file should.
+_ENOUGH = 0.75
 #: Seconds, a day: longer than results can be waited for or be of.
 _LONGEST = 86_400
 #: Sample formats of raw PCM: numpy's type, and what full scale is.
@@ -30,7 +32,8 @@ class LiveResult:
 
     ``genres``: of the windows that ended in the last ``over`` seconds together,
     most probable first. ``window``: the last window alone, from ``start`` to
-    ``time``. Both are empty where that window is silent.
+    ``time``. Both are empty where that window is silent. ``unsure``: as of a file,
+    also where the stream is short or of a low rate.
     """
 
     start: float
@@ -76,6 +79,8 @@ class Live:
         self._network = network
         self._result = Probabilities2Result(network.description, min_confidence)
         self._rate = network.description.rate
+        #: Half of what the model hears is missing.
+        self._dull = rate <= self._rate / 2
         self._size = network.description.samples
         self._every = max(1, round(every * self._rate))
         self._resampler = (
@@ -105,6 +110,8 @@ class Live:
         if samples.ndim != 1:
             raise ValueError(f"samples must be mono, (n,), not {samples.shape}")
         mono: FloatArray = full_scale(samples).astype(np.float32, copy=False)
+        if not mono.flags.writeable:  # of bytes, as np.frombuffer makes them
+            mono = mono.copy()
         clean(mono)
         if self._resampler is not None:
             mono = self._resampler.resample_chunk(mono)
@@ -136,7 +143,8 @@ class Live:
         (row,) = self._network(fit(window, self._size)[None])
         self._recent.append(row)
         genres = self._result.track(np.stack(self._recent))
-        unsure = self._result.unsure(genres) or len(window) < MIN_SECONDS * self._rate
+        short = len(window) < max(MIN_SECONDS * self._rate, _ENOUGH * self._size)
+        unsure = self._result.unsure(genres) or self._dull or short
         return LiveResult(start, time, genres, self._result.genres(row), unsure)
 
 
