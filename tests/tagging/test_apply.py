@@ -14,7 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from wavemel.audio.locate import content_hash
 from wavemel.errors import DataError
+from wavemel.library.done import Done, Taken
+from wavemel.library.store import Store
+from wavemel.outputs.rows import error_row
 from wavemel.tagging.apply import apply
 from wavemel.tagging.files import read_genres, write_genres
 from wavemel.tagging.journal import Journal, last_journal, new_journal
@@ -56,6 +60,47 @@ def test_undo_restores_all_genres(song: Song, tmp_path: Path) -> None:
     assert _statuses(undo(journal)) == ["written"] * len(library)
     assert _genres(library) == library
     assert _statuses(undo(journal)) == ["kept"] * len(library)
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_results_stand_for_a_file_whose_tags_are_taken_back(
+    song: Song, tmp_path: Path, lost: bool
+) -> None:
+    song("flac", "music.flac")
+    name = str(tmp_path / "link.flac")  # as the results name it
+    os.symlink("music.flac", name)
+    store = Store(tmp_path / "r.jsonl.state", {"model": "m"})
+    store.take(name)
+    row = {**error_row(name, "", "", "m"), "error": None}
+    with store.transaction():
+        store.finish(Done(name, row, content_hash(name)))
+    journal = Journal(tmp_path / "journal.jsonl")
+    change = Change(name, [], AFTER, "")
+    assert _statuses(apply([change], journal, store=store)) == ["written"]
+    assert store.settled(name) is Taken.DONE
+    if lost:
+        store.close()
+        store.path.unlink()
+    assert _statuses(undo(journal)) == ["written"]
+    if lost:
+        assert not store.path.exists()
+    else:
+        assert store.settled(name) is Taken.DONE
+
+
+def test_results_of_other_bytes_stand_for_no_file_that_is_taken_back(
+    song: Song, tmp_path: Path
+) -> None:
+    name = str(song("flac"))
+    store = Store(tmp_path / "r.jsonl.state", {"model": "m"})
+    store.take(name)
+    with store.transaction():
+        store.finish(Done(name, {**error_row(name, "", "", "m"), "error": None}, "0" * 32))
+    os.utime(name, (1, 1))
+    journal = Journal(tmp_path / "journal.jsonl")
+    assert _statuses(apply([Change(name, [], AFTER, "")], journal, store=store)) == ["written"]
+    assert _statuses(undo(journal)) == ["written"]
+    assert store.settled(name) is None
 
 
 def test_the_journal_is_written_before_the_file(song: Song, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,15 +49,17 @@ def apply(
     OSError
         The disk is full, or the journal cannot be written; no file is half written.
     """
-
-    def put_down(written: Written) -> None:
-        if journal is not None:
-            journal.append("write", written)
-
     for change in changes:
         if not change.writes:
             continue
-        known = store is not None and store.stands_for(change.path)
+        name = os.path.abspath(change.path)
+        known = store if store is not None and store.stands_for(name) else None
+        standing = (os.path.abspath(known.path), name) if known is not None else ()
+
+        def put_down(written: Written, standing: tuple[str, ...] = standing) -> None:
+            if journal is not None:
+                journal.append("write", written, *standing)
+
         try:
             written = write_genres(
                 change.path,
@@ -68,8 +71,8 @@ def apply(
         except TagError as error:
             yield Outcome(change.path, "failed", error.message)
             continue
-        if known and store is not None:
+        if known is not None:
             # Where it cannot be kept, the file is classified again: nothing is lost.
             with contextlib.suppress(AudioError, ModelError):
-                store.accept(change.path)
+                known.accept(name)
         yield Outcome(change.path, "written", links_note(written.links), tuple(change.after))

@@ -7,13 +7,11 @@ is done by the next.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from wavemel.errors import AudioError
 from wavemel.library.done import Taken
 from wavemel.library.store import Store
 from wavemel.outputs.rows import Row, path_of
@@ -97,9 +95,9 @@ class Follower:
         if not change.writes or taken_out:
             self._ledger.keep(path, taken_out or self._ledger.audio(path))
             return
-        for outcome in apply([change], self._journal):
+        for outcome in apply([change], self._journal, store=self._store):
             if outcome.status == "written":
-                self._keep_written(path)
+                self._ledger.keep(path, _audio(path))
             yield outcome
 
     def close(self) -> None:
@@ -110,11 +108,6 @@ class Follower:
         """Return the digest of a file's audio where it held a genre of ours and lost it by somebody's hand."""
         audio = _audio(path)
         return audio if audio is not None and self._ledger.wrote(path, audio) else None
-
-    def _keep_written(self, path: str) -> None:
-        with contextlib.suppress(AudioError):  # It may be gone already.
-            self._store.accept(path)
-        self._ledger.keep(path, _audio(path))
 
 
 def _audio(path: str) -> str | None:

@@ -1,7 +1,8 @@
 """The journal of what was written: enough to take it back, on disk before a file is replaced.
 
 One JSON object a line. ``write``: path, genres before and after, hashes of the
-file before and after. ``undo``: a write was taken back; ``before_hash`` is the
+file before and after; ``store`` and ``name``, where the results of a store stood for
+the file, under that name. ``undo``: a write was taken back; ``before_hash`` is the
 state that was brought back, ``after_hash`` that of the file that now holds it
 (other bytes for the same tags: padding, the version of ID3).
 """
@@ -38,6 +39,8 @@ class Entry:
     before_hash: str
     after_hash: str
     time: str = ""
+    store: str = ""
+    name: str = ""
 
 
 class Journal:
@@ -71,8 +74,12 @@ class Journal:
                 "give another --journal"
             )
 
-    def append(self, op: str, written: Written) -> None:
+    def append(self, op: str, written: Written, store: str = "", name: str = "") -> None:
         """Add an entry and return once it is on the disk.
+
+        Parameters
+        ----------
+        store, name : path of the store whose result stands for the file, and the file's name there.
 
         Raises
         ------
@@ -89,6 +96,8 @@ class Journal:
             written.before_hash,
             written.after_hash,
             datetime.now(UTC).isoformat(timespec="seconds"),
+            store,
+            name,
         )
         self.begin()
         # ASCII: names of files that are no UTF-8 come back as they were.

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from wavemel.errors import AudioError, ModelError
 from wavemel.tagging.apply import Outcome
 from wavemel.tagging.digest import file_hash
 from wavemel.tagging.errors import TagError
 from wavemel.tagging.files import Written, links_note, sweep, write_genres
 from wavemel.tagging.journal import Entry, Journal
 
+if TYPE_CHECKING:
+    from wavemel.library.store import Store
+
 
 def undo(journal: Journal, *, force: bool = False, keep_times: bool = False) -> Iterator[Outcome]:
     """Give every file of a journal the genres back that it had, the last write first.
 
-    Undo may be killed and run again.
+    Undo may be killed and run again. Results that stood for a file go on standing for it.
 
     Parameters
     ----------
@@ -47,8 +54,44 @@ def undo(journal: Journal, *, force: bool = False, keep_times: bool = False) -> 
             del of[-1:]
     for folder in {os.path.dirname(entry.path) for entry in writes}:
         sweep(folder)
-    for i, entry in reversed(list(enumerate(writes))):
-        yield _take_back(entry, journal, same, force, keep_times, i in taken_back)
+    with _Stores() as stores:
+        for i, entry in reversed(list(enumerate(writes))):
+            store = stores.standing_for(entry)
+            outcome = _take_back(entry, journal, same, force, keep_times, i in taken_back)
+            if store is not None and outcome.status == "written":
+                # Where it cannot be kept, the file is classified again: nothing is lost.
+                with contextlib.suppress(AudioError, ModelError):
+                    store.accept(entry.name)
+            yield outcome
+
+
+class _Stores(contextlib.ExitStack):
+    """The stores that a journal names, each opened when it is first asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._open: dict[str, Store | None] = {}
+
+    def standing_for(self, entry: Entry) -> Store | None:
+        """Return the store whose result stands for the file of an entry as it is now, if any."""
+        if entry.store not in self._open:
+            self._open[entry.store] = self._opened(entry.store)
+        store = self._open[entry.store]
+        try:
+            return store if store is not None and store.stands_for(entry.name) else None
+        except ModelError:
+            return None
+
+    def _opened(self, path: str) -> Store | None:
+        from wavemel.library.store import Store
+
+        # One that has been removed is not to be made again.
+        if not path or not os.path.isfile(path):
+            return None
+        try:
+            return self.enter_context(contextlib.closing(Store(Path(path))))
+        except ModelError:
+            return None
 
 
 class _Same:
