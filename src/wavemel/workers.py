@@ -14,7 +14,8 @@ from multiprocessing.connection import wait as wait_for
 from multiprocessing.resource_tracker import ensure_running
 from typing import Generic, TypeVar
 
-from wavemel.errors import Terminated, WavemelError
+from wavemel.errors import WavemelError
+from wavemel.signals import ended_in_order
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -97,7 +98,7 @@ class _Pool(Generic[T, R]):
         context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
         under_way: dict[Future[list[R]], range] = {}
         pool = ProcessPoolExecutor(self.count, context, _end_with_the_parent)
-        with _ended_in_order():
+        with ended_in_order():
             try:
                 _check_start(pool)
                 while todo or under_way:
@@ -138,24 +139,6 @@ def _check_start(pool: ProcessPoolExecutor) -> None:
 
 def _each(function: Callable[[T], R], chunk: list[T]) -> list[R]:
     return [function(item) for item in chunk]
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let SIGTERM raise `Terminated`: a process that dies of it leaves its pool's semaphores behind."""
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield  # whoever has an answer of their own keeps it
-        return
-
-    def end(*_: object) -> None:
-        raise Terminated
-
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

@@ -16,6 +16,8 @@ import pytest
 from tones import write_tone
 from typed import Run, paths_in, wait_for
 
+from wavemel.commands import classifying
+from wavemel.commands.endings import Stopped
 from wavemel.library.done import Done, Taken
 from wavemel.library.outfile import store_path
 from wavemel.library.store import Store
@@ -134,6 +136,23 @@ def test_stopped_it_says_one_line(
     kept = ": what was done is kept, run again to go on" if keep else ""
     assert (process.returncode, said) == (code, f"wavemel: stopped{kept}\n")
     assert rows.read_text().endswith("\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_stopped_without_any_worker_it_says_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: classifying.Request) -> int:
+        assert callable(signal.getsignal(signal.SIGTERM))
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(classifying, "_run", stopped)
+    with pytest.raises(Stopped) as end:
+        classifying.run(classifying.Request(out=Path("out.jsonl")))
+    said = "wavemel: stopped: what was done is kept, run again to go on\n"
+    assert (end.value.code, capsys.readouterr().err) == (143, said)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_paths_are_counted_from_one_folder(run: Run, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wavemel.commands.endings import INTERRUPTED, Stopped
 from wavemel.errors import ConfigError, DataError, Terminated
+from wavemel.signals import ended_in_order
 
 if TYPE_CHECKING:
     from wavemel.inference.bundle import Bundle
@@ -53,7 +54,8 @@ def run(request: Request) -> int:
     if request.out == Path("-"):
         request = replace(request, out=None)  # as other programs call standard output
     try:
-        return _run(request)
+        with ended_in_order():
+            return _run(request)
     except (KeyboardInterrupt, Terminated) as end:
         kept = "" if request.out is None else ": what was done is kept, run again to go on"
         print(f"wavemel: stopped{kept}", file=sys.stderr)
