@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tarfile
@@ -142,6 +143,36 @@ def test_apply_writes_and_undo_restores(
     assert [read_genres(song) for song in songs] == [[], ["Rock", "Pop"], []]
     again = run("tag", "--undo", journal)
     assert "0 files restored, 2 had nothing to restore" in again.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_it_says_how_to_take_back_what_was_written(
+    number: signal.Signals,
+    code: int,
+    run: Run,
+    results: Path,
+    songs: list[Path],
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(_: object) -> None:
+        assert callable(signal.getsignal(number))
+        signal.raise_signal(number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "show_outcome", stop)
+        stopped = run("tag", "--from", results, "--apply")
+        (journal,) = state.iterdir()
+        back = f"take it back with: wavemel tag --undo {journal}"
+        assert (stopped.exit_code, stopped.stderr) == (
+            code, f"stopped: what was written is kept; {back}\n"
+        )  # fmt: skip
+        assert [read_genres(song) for song in songs] == [["electronic"], [], []]
+        undone = run("tag", "--undo")
+        assert undone.exit_code == code
+        assert undone.stderr.endswith("stopped: what was restored is kept, run again to go on\n")
+    assert "0 files restored, 1 had nothing to restore" in run("tag", "--undo").stderr
 
 
 def test_undo_refuses_changed_files_with_exit_1_unless_forced(

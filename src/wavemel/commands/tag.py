@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from wavemel.commands.classify import Model, Workers
+from wavemel.commands.endings import INTERRUPTED, Stopped
 from wavemel.commands.tag_files import checked, store_of, verdicts_of
 from wavemel.commands.tag_lines import left_alone, say, show_changes, show_outcome
-from wavemel.errors import ConfigError
+from wavemel.errors import ConfigError, Terminated
+from wavemel.signals import ended_in_order
 
 Mapping = Annotated[
     Path | None,
@@ -147,16 +151,29 @@ def tag(
     from wavemel.tagging.apply import apply as write
 
     written = 0
-    with store_of(results) as store:
+    back = "" if kept_in is None else f"take it back with: wavemel tag --undo {kept_in.path}"
+    kept = f"what was written is kept; {back}".removesuffix("; ")
+    with _told_of_a_stop(kept), store_of(results) as store:
         outcomes = write(changes, kept_in, keep_times=keep_times, store=store)
         for outcome in track(outcomes, "tagging", writes):
             show_outcome(outcome)
             written += outcome.status == "written"
             failed += outcome.status == "failed"
     say(f"{written} files tagged, {left}, {failed} failed")
-    if kept_in is not None and written:
-        say(f"take it back with: wavemel tag --undo {kept_in.path}")
+    if back and written:
+        say(back)
     raise typer.Exit(1 if failed else 0)
+
+
+@contextmanager
+def _told_of_a_stop(sentence: str) -> Iterator[None]:
+    """Say what becomes of the work where Ctrl-C or SIGTERM ends it."""
+    try:
+        with ended_in_order():
+            yield
+    except (KeyboardInterrupt, Terminated) as end:
+        say(f"stopped: {sentence}")
+        raise Stopped(end.code if isinstance(end, Terminated) else INTERRUPTED) from None
 
 
 def _given(context: typer.Context) -> dict[str, str]:
@@ -207,9 +224,10 @@ def _undo(paths: list[str], journal: Path | None, *, force: bool, keep_times: bo
     source = given[0] if given else last_journal()
     say(f"undoing {source}")
     counts = {"written": 0, "kept": 0, "failed": 0}
-    for outcome in undo(Journal(source), force=force, keep_times=keep_times):
-        counts[outcome.status] += 1
-        show_outcome(outcome)
+    with _told_of_a_stop("what was restored is kept, run again to go on"):
+        for outcome in undo(Journal(source), force=force, keep_times=keep_times):
+            counts[outcome.status] += 1
+            show_outcome(outcome)
     say(
         f"{counts['written']} files restored, {counts['kept']} had nothing to restore, "
         f"{counts['failed']} failed"
