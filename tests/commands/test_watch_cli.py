@@ -155,6 +155,23 @@ def test_watch_knows_what_was_renamed_while_it_slept(run: Run, tmp_path: Path) -
     assert paths_in(tmp_path / "out.jsonl") == [str(moved)]
 
 
+def test_watch_drops_results_of_files_that_are_gone_on_demand(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("watchfiles")
+    gone, renamed = (write_tone(tmp_path / "music" / f"{i}.wav", i, 1.2) for i in range(2))
+    elsewhere = write_tone(tmp_path / "other" / "c.wav", 2, 1.2)
+    words = ("watch", "music", "--out", "out.jsonl", "--settle", "0", "--once", "-f", "jsonl")
+    assert run("classify", elsewhere, "--out", "out.jsonl").code == 0
+    assert len(run(*words).rows()) == 2
+    elsewhere.unlink()
+    gone.unlink()
+    moved = renamed.rename(tmp_path / "music" / "b.wav")
+    assert len(paths_in(tmp_path / "out.jsonl")) == 3
+    pruned = run(*words, "--prune")
+    assert (pruned.code, pruned.rows()) == (0, []), pruned.err
+    assert "1 results are of files that are gone: dropped" in pruned.err
+    assert paths_in(tmp_path / "out.jsonl") == sorted([str(moved), str(elsewhere)])
+
+
 def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
     (tmp_path / "music").mkdir()
     (tmp_path / "map.txt").write_text("rokc = Rock\n")
@@ -177,3 +194,5 @@ def test_watch_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
     ):
         ran = run("watch", *words, "--once")
         assert (ran.code, said in ran.err) == (2, True), (words, ran.err)
+    waiting = run("watch", "music", "--prune")
+    assert (waiting.code, "give --once too" in waiting.err) == (2, True)

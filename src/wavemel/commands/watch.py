@@ -61,6 +61,12 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="End when nothing is left to do, instead of waiting.")
     ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="With --once: drop results of files that are gone from FOLDER."
+        ),
+    ] = False,
     tag: Annotated[
         bool, typer.Option("--tag", help="Write genre tags, too (see 'wavemel tag --help').")
     ] = False,
@@ -115,6 +121,8 @@ def watch(
     folder = Path(os.path.abspath(name))  # as changes are reported
     if not 0 <= settle <= _LONGEST_SETTLE:
         raise ConfigError(f"--settle is from 0 to {_LONGEST_SETTLE:g} seconds, not {settle:g}")
+    if prune and not once:
+        raise ConfigError("--prune drops results when all else is done: give --once too")
     watched = Watched(folder, settle, once=once, polling=polling, say=_say)
     shown = _shown_as(form)
     out = regular(out or _default_out(folder))
@@ -140,6 +148,10 @@ def watch(
         with _ending_on_sigterm():
             for found in watched:
                 keeper(found)
+            # Not before: a file that is gone may have been renamed, and takes its result along.
+            if prune and not watched.lost and (gone := store.missing([os.fspath(folder)])):
+                store.drop(gone)
+                _say(f"{len(gone)} results are of files that are gone: dropped")
         file.end(store)
     if watched.lost:
         _say(f"{folder} is gone: the watch has ended")
