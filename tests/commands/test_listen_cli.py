@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +60,28 @@ def test_what_cannot_be_listened_to(run: Run, tmp_path: Path) -> None:
     ):
         ran = run("listen", *words, stdin=file.read_bytes())
         assert (ran.code, said in ran.err, ran.err.count("\n")) == (2, True, 1), ran.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_a_stream_may_pause_and_ctrl_c_ends_it(environment: dict[str, str]) -> None:
+    music = (sounds(1, 2.0)[0] * 32767).astype("<i2").tobytes()
+    stream, end = os.pipe()
+    os.set_blocking(stream, False)  # as some programs leave what they hand on
+    command = [sys.executable, "-m", "wavemel", "listen", "--rate", str(RATE), "--channels", "1"]
+    listening = subprocess.Popen(
+        command, env=environment, stdin=stream, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert listening.stdout
+    for first in (b"0:01.0", b"0:03.0"):
+        os.write(end, music)
+        lines = [listening.stdout.readline() for _ in range(2)]
+        assert lines[0].startswith(first)
+        time.sleep(0.2)
+    listening.send_signal(signal.SIGINT)
+    assert listening.communicate(timeout=60) == (b"", b"")
+    assert listening.returncode == 130
+    os.close(stream)
+    os.close(end)
 
 
 def test_listen_to_a_microphone(

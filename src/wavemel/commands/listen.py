@@ -11,6 +11,7 @@ import typer
 
 from wavemel.commands.classify import MinConfidence, Model
 from wavemel.commands.console import print_json
+from wavemel.commands.endings import INTERRUPTED, Stopped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,10 +82,13 @@ def listen(
     else:
         source = _standard_input(samples, channels)
     heard = False
-    for portion in source:
-        for result in live.feed(portion):
-            heard = True
-            _show(result, form)
+    try:
+        for portion in source:
+            for result in live.feed(portion):
+                heard = True
+                _show(result, form)
+    except KeyboardInterrupt:
+        raise Stopped(INTERRUPTED) from None  # as most streams end; no work is to be told of
     for result in live.finish():
         heard = True
         _show(result, form)
@@ -99,7 +103,9 @@ def _standard_input(samples: str, channels: int) -> Iterator[np.ndarray]:
 
     read = PcmReader(samples, channels)
     first = True
-    while data := os.read(sys.stdin.fileno(), _PORTION):
+    stream = sys.stdin.fileno()
+    os.set_blocking(stream, True)  # else the first pause of the stream would be an error
+    while data := os.read(stream, _PORTION):
         if first:
             _refuse_files(data)
             first = False
