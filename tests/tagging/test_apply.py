@@ -240,6 +240,8 @@ def test_the_newest_journal_is_the_last(
     monkeypatch.setenv("WAVEMEL_STATE", str(tmp_path / "state"))
     with pytest.raises(DataError, match="there is no journal in"):
         last_journal()
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "genres.jsonl").write_text("{}\n")  # results, kept there by somebody
     path = song("mp3")
     before: list[str] = []
     for genre in ("One", "Two"):

@@ -185,7 +185,8 @@ def new_journal() -> Path:
 
 def last_journal() -> Path:
     """Return the newest journal; raise DataError if there is none."""
-    found = sorted(journals().glob("*.jsonl"))
+    # By the form of `new_journal`'s names: results may lie in a folder of the user's own, too.
+    found = sorted(journals().glob("[0-9]*T[0-9]*-[0-9]*.jsonl"))
     if not found:
         raise DataError(f"there is no journal in {journals()}: name the one to undo")
     return found[-1]
