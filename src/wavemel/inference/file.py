@@ -13,7 +13,6 @@ from wavemel.audio.decode import Source, Stream, name_of, open_stream
 from wavemel.audio.load import Window
 from wavemel.audio.loudness import Loudness
 from wavemel.audio.sndfile import quiet
-from wavemel.audio.verdict import MIN_SECONDS
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.reading import (
     Reading,
@@ -32,9 +31,6 @@ _THINKING = 0.3
 #: and the resampler's.
 _RUN_UP = 0.2
 
-#: Share of a window that a file should fill: with more padding the model hears what it was never
-#: taught, and its answer is unsure.
-_ENOUGH = 0.75
 #: Share of a damaged track that should decode: less of it may be its introduction.
 _MOST_OF_IT = 0.5
 
@@ -222,10 +218,8 @@ class File2Result:
         timeline = self.result.timeline(heard.stretches, heard.probabilities) if heard.count else ()
         return TrackResult(
             genres=genres,
-            unsure=self.result.unsure(genres)
-            or total < max(MIN_SECONDS, _ENOUGH * self.windows.seconds)
-            or (not stream.complete and total < _MOST_OF_IT * stream.announced / stream.rate)
-            or stream.rate <= self.windows.rate / 2,
+            unsure=self.result.unsure(genres, total, stream.rate)
+            or (not stream.complete and total < _MOST_OF_IT * stream.announced / stream.rate),
             timeline=timeline,
             model=self.network.description.label,
             seconds=total,

@@ -12,14 +12,12 @@ import soxr
 
 from wavemel.audio.mix import clean
 from wavemel.audio.resample import QUALITY, fit
-from wavemel.audio.verdict import MIN_SECONDS, SILENCE_DB, loudness_db
+from wavemel.audio.verdict import SILENCE_DB, loudness_db
 from wavemel.inference.frontend import FloatArray
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.result import GenreProbability, Probabilities2Result
 from wavemel.inference.windows import checked_rate, full_scale
 
-#: Share of a window that a stream should fill, as a file should.
-_ENOUGH = 0.75
 #: Seconds, a day: longer than results can be waited for or be of.
 _LONGEST = 86_400
 #: Sample formats of raw PCM: numpy's type, and what full scale is.
@@ -79,8 +77,7 @@ class Live:
         self._network = network
         self._result = Probabilities2Result(network.description, min_confidence)
         self._rate = network.description.rate
-        #: Half of what the model hears is missing.
-        self._dull = rate <= self._rate / 2
+        self._recorded = rate
         self._size = network.description.samples
         self._every = max(1, round(every * self._rate))
         self._resampler = (
@@ -143,8 +140,7 @@ class Live:
         (row,) = self._network(fit(window, self._size)[None])
         self._recent.append(row)
         genres = self._result.track(np.stack(self._recent))
-        short = len(window) < max(MIN_SECONDS * self._rate, _ENOUGH * self._size)
-        unsure = self._result.unsure(genres) or self._dull or short
+        unsure = self._result.unsure(genres, len(window) / self._rate, self._recorded)
         return LiveResult(start, time, genres, self._result.genres(row), unsure)
 
 

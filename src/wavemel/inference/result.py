@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wavemel.audio.verdict import MIN_SECONDS
 from wavemel.inference.bundle import ModelDescription
 from wavemel.pooling import pool
 
@@ -64,6 +65,11 @@ class TrackResult:
         return self.genres[0].probability if self.genres else None
 
 
+#: Share of a window that sound should fill: with more padding the model hears what it was never
+#: taught.
+_ENOUGH = 0.75
+
+
 @dataclass(frozen=True)
 class Probabilities2Result:
     """One answer out of windows, its order, and whether to rely on it.
@@ -90,12 +96,18 @@ class Probabilities2Result:
         """Return the genres of the track of these windows, (n, classes), most probable first."""
         return self.genres(pool(windows, self.model.pooling))
 
-    def unsure(self, genres: Sequence[GenreProbability]) -> bool:
-        """Return whether the most probable genre stays below the threshold, or there is none."""
+    def unsure(self, genres: Sequence[GenreProbability], seconds: float, rate: float) -> bool:
+        """Return whether an answer is not to be relied on.
+
+        It is not where the most probable genre stays below the threshold or there is none, nor where
+        sound of ``seconds``, recorded at ``rate`` Hz, is much less than the model hears of others.
+        """
         threshold = self.min_confidence
         if threshold is None:
             threshold = self.model.unsure_below
-        return not genres or genres[0].probability < threshold
+        short = seconds < max(MIN_SECONDS, _ENOUGH * self.model.seconds)
+        dull = rate <= self.model.rate / 2
+        return not genres or genres[0].probability < threshold or short or dull
 
     def timeline(
         self, stretches: Sequence[tuple[float, float]], probabilities: npt.NDArray[np.float64]
