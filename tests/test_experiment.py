@@ -160,6 +160,25 @@ def test_frozen_branches_need_trained_weights_and_skips_need_odd_kernels() -> No
         load_experiment("light/mel", ["network.kernel=[2, 2]"])
 
 
+def test_a_shipped_config_can_be_the_base_of_ones_own(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("base: strong/mel-res\ntraining: {epochs: 3}")
+    made = load_experiment(own).as_dict()
+    shipped = load_experiment("strong/mel-res").as_dict()
+    assert made.pop("training") == shipped.pop("training") | {"epochs": 3}
+    assert made.pop("name") == "own"
+    assert {**made, "name": shipped["name"]} == shipped
+    # A file beside it goes first.
+    (tmp_path / "strong").mkdir()
+    (tmp_path / "strong" / "mel-res").write_text("seed: 5")
+    assert load_experiment(own).seed == 5
+    own.write_text("base: strong/mel-ress")
+    with pytest.raises(
+        ConfigError, match=r"own\.yaml: there is no config .* mean 'strong/mel-res'"
+    ):
+        load_experiment(own)
+
+
 def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'paper/wave'"):
         find_config("paper/wav")
@@ -176,7 +195,7 @@ def test_bad_files(tmp_path: Path) -> None:
         load_experiment(a)
     for base in ("3", "[base.yaml]", "{a: 1}", "true"):
         a.write_text(f"base: {base}")
-        with pytest.raises(ConfigError, match=r"a\.yaml: base must name a config file"):
+        with pytest.raises(ConfigError, match=r"a\.yaml: base must name a config, as in"):
             load_experiment(a)
     a.write_text("name: 2001-99-99")
     with pytest.raises(ConfigError, match="is not YAML: month must be"):

@@ -144,6 +144,16 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path) -> None:
         reproduce(Plan(DATA, "papre", target, SplitChoice(), workers=0), QUIET)
 
 
+def test_a_report_takes_no_ablations_place(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "mel")
+    target = tmp_path / "table"
+    (target / "runs").mkdir(parents=True)
+    (target / "results.json").write_text('{"title": "a table", "rows": []}')
+    with pytest.raises(ModelError, match=r"is a table of 'wavemel ablate'.*--to"):
+        reproduce(Plan(DATA, str(configs), target, SplitChoice(), workers=0), QUIET)
+    assert not list(target.glob("runs/*"))
+
+
 def test_what_would_fail_at_the_end_is_said_before_training(tmp_path: Path) -> None:
     configs = write_configs(tmp_path / "configs", "mel")
     plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)

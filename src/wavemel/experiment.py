@@ -1,7 +1,7 @@
 """The description of an experiment: one frozen dataclass, read from YAML, written into every run.
 
 A config file states only its differences: ``base: other.yaml`` names the file
-it differs from, relative to itself. ``--set training.epochs=3`` changes one
+it differs from, relative to itself, ``base: strong/mel-res`` a shipped one. ``--set training.epochs=3`` changes one
 value. Unknown keys are refused by name.
 """
 
@@ -229,9 +229,13 @@ def find_config(file: str | Path) -> Path:
     for candidate in (Path(file), CONFIGS / file, CONFIGS / f"{file}.yaml"):
         if candidate.is_file():
             return candidate
-    shipped = [p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("*.yaml")]
-    shipped = [name for name in shipped if not name.endswith("base")]
-    raise ConfigError(f"there is no config file {str(file)!r}{suggest(str(file), shipped)}")
+    raise ConfigError(f"there is no config file {str(file)!r}{suggest(str(file), _shipped())}")
+
+
+def _shipped() -> list[str]:
+    """Return the names of the configs that come with wavemel."""
+    found = [p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("*.yaml")]
+    return [name for name in found if not name.endswith("base")]
 
 
 def config_set(name: str) -> list[Path]:
@@ -299,9 +303,20 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         return tree
     if not isinstance(base, str):
         raise ConfigError(
-            f"{path}: base must name a config file, as in 'base: base.yaml', not {base!r}"
+            f"{path}: base must name a config, as in 'base: strong/mel-res', not {base!r}"
         )
-    return _merge(_read(path.parent / base, (*seen, path.resolve())), tree)
+    return _merge(_read(_base_of(path, base), (*seen, path.resolve())), tree)
+
+
+def _base_of(path: Path, name: str) -> Path:
+    """Return the config that the one at ``path`` calls its base: a file seen from it, or a shipped one."""
+    for candidate in (path.parent / name, CONFIGS / f"{name}.yaml"):
+        if candidate.is_file():
+            return candidate
+    raise ConfigError(
+        f"{path}: there is no config file {str(path.parent / name)!r}, its base"
+        f"{suggest(name, _shipped())}"
+    )
 
 
 def _merge(base: dict[str, Any], diff: dict[str, Any]) -> dict[str, Any]:

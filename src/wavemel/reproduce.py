@@ -88,6 +88,7 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
             raise ConfigError(f"there is no baseline {name!r}{suggest(name, list(BASELINES))}")
     if plan.beside is not None:
         other_networks(plan.beside)
+    _check_report(plan.to)
     work = open_plan(plan, "test")
     corpus, datasets = work.corpus, work.datasets
     names = [experiment.name for experiment in work.experiments]
@@ -263,6 +264,16 @@ def _with_branches(experiment: Experiment, to: Path, name: str) -> Experiment:
         sibling = to / "runs" / name.replace(experiment.name, run, 1)
         initial[branch] = str(sibling) if (sibling / "run.json").exists() else run
     return replace(experiment, training=replace(experiment.training, initial=initial))
+
+
+def _check_report(to: Path) -> None:
+    """Raise ModelError where the report would take the place of an ablation's table."""
+    report = to / "results.json"
+    # By default 'wavemel ablate' writes into the same folder, where it is given the same configs.
+    if report.is_file() and "rows" in read_json(report):
+        raise ModelError(
+            f"{report} is a table of 'wavemel ablate', and is not replaced: give another --to"
+        )
 
 
 def _check_folder(to: Path) -> None:
