@@ -104,7 +104,8 @@ def _standard_input(samples: str, channels: int) -> Iterator[np.ndarray]:
     read = PcmReader(samples, channels)
     first = True
     stream = sys.stdin.fileno()
-    os.set_blocking(stream, True)  # else the first pause of the stream would be an error
+    if os.name == "posix":
+        os.set_blocking(stream, True)  # else the first pause of the stream would be an error
     while data := os.read(stream, _PORTION):
         if first:
             _refuse_files(data)
