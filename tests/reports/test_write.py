@@ -115,6 +115,20 @@ def test_same_results_give_the_same_bytes(
         assert a.read_bytes() == b.read_bytes(), a.name
 
 
+def test_a_report_keeps_no_figure_that_it_no_longer_has(
+    results: dict[str, Any], tmp_path: Path
+) -> None:
+    write_report(results, tmp_path)
+    figures = tmp_path / "figures"
+    page = tmp_path / "report.md"
+    page.write_text(page.read_text("utf-8") + "\n![Gaps](figures/overfitting-of-before.svg)\n")
+    (figures / "overfitting-of-before.svg").write_text("<svg/>")
+    (figures / "mine.svg").write_text("<svg/>")
+    before = {p.name for p in figures.iterdir()}
+    write_report(results, tmp_path)
+    assert {p.name for p in figures.iterdir()} == before - {"overfitting-of-before.svg"}
+
+
 def test_results_json_holds_what_went_in(
     build_results: Callable[..., dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,18 @@ def write_document(document: Document, data: dict[str, Any], folder: Path) -> li
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures").mkdir(exist_ok=True)
+    before = _figures(folder / "report.md")
     written = []
     for name, text in texts.items():
         written.append(write_text(folder / name, text))
+    # Those that the report had before and no longer has would be taken for its own.
+    for name in before - texts.keys():
+        (folder / name).unlink(missing_ok=True)
     return written
+
+
+def _figures(report: Path) -> set[str]:
+    """Return the figures that a page in Markdown shows, ``figures/NAME.svg``; none where there is none."""
+    if not report.is_file():
+        return set()
+    return set(re.findall(r"\]\((figures/[\w.-]+\.svg)\)", report.read_text("utf-8", "replace")))
