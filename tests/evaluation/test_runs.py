@@ -50,10 +50,9 @@ def test_a_run_is_evaluated_in_the_number_format_of_its_description(
         return predict_together(*given, precision=precision, **how)
 
     monkeypatch.setattr("wavemel.evaluation.runs.predict_together", heard)
-    monkeypatch.setattr("wavemel.evaluation.predict.predict_together", heard)
     found = evaluate_run(run)
     assert (asked, found["number_format"]) == ([], "32")  # kept by the comparison
-    evaluate_on(run, scan(open_corpus(f"{DATA},seed=5"), workers=0))
+    evaluate_on([run], scan(open_corpus(f"{DATA},seed=5"), workers=0))
     assert asked == ["32"]
     # Kept by a version that always took the fastest.
     kept = run / "evaluation-test.json"
@@ -111,17 +110,37 @@ def test_a_split_without_clips_is_refused(report: Path, tmp_path: Path) -> None:
 def test_a_run_on_other_data(report: Path, tmp_path: Path) -> None:
     run = next((report / "runs").glob("wave-fold0"))
     corpus = scan(open_corpus("demo:clips=40,seconds=2,rate=8000,seed=5"), workers=0)
-    found = evaluate_on(run, corpus)
+    (found,) = evaluate_on([run], corpus)
     assert found["n"] == 40
     assert found["left_out_known"] == 0
     same = scan(open_corpus(DATA), workers=0)
-    known = evaluate_on(run, same)
+    (known,) = evaluate_on([run], same)
     assert known["n"] == evaluate_run(run)["n"]
     assert known["top1"] == evaluate_run(run)["top1"]
     assert known["left_out_known"] == 40 - known["n"]
     table = same.table.assign(genre=["Polka", *same.table["genre"][1:]])
     with pytest.raises(ModelError, match="also has Polka"):
-        evaluate_on(run, dataclasses.replace(same, table=table))
+        evaluate_on([run], dataclasses.replace(same, table=table))
+
+
+def test_runs_hear_other_data_together(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [report / "runs" / name for name in ("wave-fold0", "mel-fold0", "wave-fold1")]
+    unknown = scan(open_corpus("demo:clips=40,seconds=2,rate=8000,seed=5"), workers=0)
+    own = scan(open_corpus(DATA), workers=0)
+    other, mine = ([evaluate_on([run], data)[0] for run in runs] for data in (unknown, own))
+    opened: list[str] = []
+
+    def heard(path: str, *given: object, **how: object):
+        opened.append(path)
+        return windows(path, *given, **how)
+
+    monkeypatch.setattr("wavemel.evaluation.predict.windows", heard)
+    assert evaluate_on([*runs, runs[0]], unknown) == [*other, other[0]]
+    assert len(opened) == 40
+    opened.clear()
+    # Each fold knows other clips.
+    assert evaluate_on(runs, own) == mine
+    assert len(opened) == mine[0]["n"] + mine[2]["n"]
 
 
 def test_recordings_that_a_run_knows_are_left_out_in_whatever_file(
@@ -136,7 +155,7 @@ def test_recordings_that_a_run_knows_are_left_out_in_whatever_file(
         # The same artist, spelt by somebody else.
         rows.append({"path": f"{i}.flac", "genre": clip.genre, "artist": f" {clip.artist.upper()}"})
     pd.DataFrame(rows).to_csv(tmp_path / "packed.csv", index=False)
-    found = evaluate_on(run, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
+    (found,) = evaluate_on([run], scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
     tested = evaluate_run(run)
     assert (found["n"], found["top1"]) == (tested["n"], tested["top1"])
     assert found["left_out_known"] == len(table) - tested["n"]
@@ -148,5 +167,5 @@ def test_recordings_that_a_run_knows_are_left_out_in_whatever_file(
     )
     table.assign(artist=other).to_csv(moved / "table.csv", index=False)
     pd.DataFrame(rows).assign(artist=other.str.upper()).to_csv(tmp_path / "packed.csv", index=False)
-    found = evaluate_on(moved, scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
+    (found,) = evaluate_on([moved], scan(open_corpus(str(tmp_path / "packed.csv")), workers=0))
     assert found["known_artists"] == found["n"]

@@ -59,11 +59,11 @@ def evaluate(
     _check_split(split)
     if data is None:
         made = evaluate_runs(runs, split, device=device)
-        found = dict(zip(map(str, runs), made, strict=True))
     else:
         corpus = scan(open_corpus(data))
-        found = {str(run): evaluate_on(run, corpus, device=device) for run in runs}
+        made = evaluate_on(runs, corpus, device=device)
         split = corpus.name
+    found = dict(zip(map(str, runs), made, strict=True))
     if as_json:
         print_json(found)
         return

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from wavemel.data.table import SPLITS, Corpus, as_table
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.evaluate import evaluate
 from wavemel.evaluation.multilabel import evaluate_multilabel
-from wavemel.evaluation.predict import predict, predict_together
+from wavemel.evaluation.predict import predict_together
 from wavemel.evaluation.predictions import (
     first_rows,
     load_predictions,
@@ -148,7 +148,7 @@ def evaluate_runs(
         if kept is not None:
             found[folder] = kept
         else:
-            waiting[_hears(folder, split)].append(folder)
+            waiting[_hears(folder, _rows(folder, split)["path"])].append(folder)
     for runs in waiting.values():
         for together in _that_fit(runs):
             found |= zip(together, _evaluated(together, split, device), strict=True)
@@ -169,14 +169,14 @@ def _kept(folder: Path, split: str) -> dict[str, Any] | None:
     return kept
 
 
-def _hears(folder: Path, split: str) -> Hashable:
-    """Return what is equal for runs that hear the same windows, in the same number format."""
+def _hears(folder: Path, paths: Iterable[str]) -> Hashable:
+    """Return what is equal for runs that hear the same windows of files, in the same number format."""
     tree = read_json(folder / "best.json")["experiment"]
     audio = (tree["audio"]["rate"], tree["audio"]["seconds"])
     how = (tree["evaluation"].get("overlap"), tree["training"].get("precision"))
     # What a frozen encoder makes of a track is kept anyway, and each run may have its own.
     alone = folder if "encoder" in tree["network"] else None
-    return audio, how, alone, tuple(_rows(folder, split)["path"])
+    return audio, how, alone, tuple(paths)
 
 
 def _rows(folder: Path, split: str) -> pd.DataFrame:
@@ -249,35 +249,69 @@ def _of_kept(folder: Path, split: str) -> dict[str, Any]:
     return figures_of_several(table.astype(dict.fromkeys(numbers, np.float64)), classes)
 
 
-def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[str, Any]:
-    """Return the figures of a run's best weights on other data, nothing kept.
+def evaluate_on(
+    folders: Sequence[Path], corpus: Corpus, *, device: str = "cpu"
+) -> list[dict[str, Any]]:
+    """Return the figures of the best weights of each run on other data, nothing kept.
 
     Clips that the run was trained or validated on are left out, also where another file holds
     the same samples; ``left_out_known`` says how many, ``known_artists`` how many of the rest
-    are by an artist of those clips.
+    are by an artist of those clips. Runs that hear the same windows hear them together.
 
     Parameters
     ----------
-    folder : run folder.
+    folders : run folders.
     corpus : scanned data, with the same classes.
 
     Raises
     ------
     ModelError
-        The run tells other classes, or several a clip.
+        A run tells other classes, or several a clip.
     DataError
         No clip is left.
     """
-    rows = usable(corpus.table)
-    checkpoint = load_checkpoint(folder)
-    if checkpoint.experiment.labels != "genre":
+    asked = {folder: _unknown(folder, corpus) for folder in dict.fromkeys(folders)}
+    waiting: dict[Hashable, list[Path]] = defaultdict(list)
+    for folder, unknown in asked.items():
+        waiting[_hears(folder, unknown.rows["path"])].append(folder)
+    found: dict[Path, dict[str, Any]] = {}
+    for runs in waiting.values():
+        for together in _that_fit(runs):
+            loaded = [load_checkpoint(folder) for folder in together]
+            pairs = [(c, asked[f].rows) for c, f in zip(loaded, together, strict=True)]
+            precision = loaded[0].experiment.training.precision
+            tables = predict_together(pairs, device=device, precision=precision)
+            for folder, checkpoint, table in zip(together, loaded, tables, strict=True):
+                pooling = checkpoint.experiment.evaluation.pooling
+                found[folder] = {
+                    **figures(table, checkpoint.classes, pooling),
+                    "number_format": resolve_precision(precision, device),
+                    "left_out_known": asked[folder].left_out,
+                    "known_artists": asked[folder].by_known_artists,
+                }
+    return [found[folder] for folder in folders]
+
+
+@dataclass(frozen=True)
+class _Unknown:
+    """Rows of other data that a run does not know, how many it knows, and whose artists it knows."""
+
+    rows: pd.DataFrame
+    left_out: int
+    by_known_artists: int
+
+
+def _unknown(folder: Path, corpus: Corpus) -> _Unknown:
+    """Return what of other data a run can be asked about."""
+    about, rows = read_json(folder / "best.json"), usable(corpus.table)
+    if about["experiment"].get("labels", "genre") != "genre":
         raise ModelError(
             f"{folder} tells several genres a clip: it is evaluated on its own data only"
         )
-    foreign = sorted(set(rows["genre"]) - set(checkpoint.classes))
+    foreign = sorted(set(rows["genre"]) - set(about["classes"]))
     if foreign:
         raise ModelError(
-            f"{folder} was trained on the classes {', '.join(checkpoint.classes)}; "
+            f"{folder} was trained on the classes {', '.join(about['classes'])}; "
             f"{corpus.name} also has {', '.join(foreign)}"
         )
     seen = run_table(folder)
@@ -289,17 +323,8 @@ def evaluate_on(folder: Path, corpus: Corpus, *, device: str = "cpu") -> dict[st
     fresh = rows[~known]
     if fresh.empty:
         raise DataError(f"{corpus.name} holds no usable clip that {folder} was not trained on")
-    pooling = checkpoint.experiment.evaluation.pooling
-    asked = checkpoint.experiment.training.precision
-    predictions = predict(checkpoint, fresh, device=device, precision=asked)
-    result = figures(predictions, checkpoint.classes, pooling)
     by_known = same_name(fresh["artist"]).isin(set(same_name(seen["artist"]).dropna()))
-    return {
-        **result,
-        "number_format": resolve_precision(asked, device),
-        "left_out_known": int(known.sum()),
-        "known_artists": int(by_known.sum()),
-    }
+    return _Unknown(fresh, int(known.sum()), int(by_known.sum()))
 
 
 def run_predictions(folder: Path, split: str = "test") -> pd.DataFrame:
