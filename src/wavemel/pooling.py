@@ -59,21 +59,8 @@ def pool_tracks(probabilities: FloatArray, first: npt.ArrayLike, how: str = MEAN
 
 
 def pool(probabilities: FloatArray, how: str = MEAN) -> FloatArray:
-    """Return one track's probabilities, (windows, K) -> (K,); see `pool_tracks`.
-
-    Raises
-    ------
-    ValueError
-        There is no such pooling, or there are no windows.
-    """
-    if how not in POOLINGS:
-        raise ValueError(f"pooling must be {' or '.join(POOLINGS)}, not {how!r}")
-    if not len(probabilities):
-        raise ValueError("every track must have a window")
-    values = probabilities if how == MEAN else logarithms(probabilities)
-    # As `pool_tracks` adds, to the last digit.
-    means = np.add.reduceat(values, (0,)) / len(values)
-    return np.asarray(means if how == MEAN else softmax(means))[0]
+    """Return one track's probabilities, (windows, K) -> (K,); see `pool_tracks`."""
+    return np.asarray(pool_tracks(probabilities, (0,), how)[0])
 
 
 def influences(probabilities: FloatArray, how: str = MEAN) -> FloatArray:
