@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from wavemel.checkpoint import read_json, write_json
-from wavemel.errors import ConfigError, DataError, ModelError, WavemelError
+from wavemel.errors import ConfigError, DataError, WavemelError
 from wavemel.evaluation.intervals import FloatArray, bootstrap, group_numbers, group_sums
 from wavemel.evaluation.metrics import log_losses
 from wavemel.evaluation.paired import sign_flip
@@ -29,6 +29,7 @@ from wavemel.reproduce import (
     Plan,
     Work,
     check_names,
+    check_report,
     finished,
     open_plan,
     run_folder,
@@ -96,7 +97,7 @@ def ablate(
         raise ConfigError(
             "an ablation needs a reference: a config that the others are compared with"
         )
-    _check_folder(plan.to)
+    check_report(plan.to, table=True)
     work = open_plan(plan, SPLIT)
     names = [experiment.name for experiment in work.experiments]
     check_names(plan, names, (*references, *rows))
@@ -147,16 +148,6 @@ def ablate(
         "seconds": round(sum(a.seconds for a in answers.values()), 1),
         "rows": table,
     }
-
-
-def _check_folder(to: Path) -> None:
-    """Raise ModelError where a table would take the place of another command's report."""
-    report = to / "results.json"
-    # By default 'wavemel reproduce' writes into the same folder, where it is given the same configs.
-    if report.exists() and "rows" not in read_json(report):
-        raise ModelError(
-            f"{report} is no table of 'wavemel ablate', and is not replaced: give another --to"
-        )
 
 
 @contextmanager

@@ -88,7 +88,7 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
             raise ConfigError(f"there is no baseline {name!r}{suggest(name, list(BASELINES))}")
     if plan.beside is not None:
         other_networks(plan.beside)
-    _check_report(plan.to)
+    check_report(plan.to, table=False)
     work = open_plan(plan, "test")
     corpus, datasets = work.corpus, work.datasets
     names = [experiment.name for experiment in work.experiments]
@@ -266,13 +266,17 @@ def _with_branches(experiment: Experiment, to: Path, name: str) -> Experiment:
     return replace(experiment, training=replace(experiment.training, initial=initial))
 
 
-def _check_report(to: Path) -> None:
-    """Raise ModelError where the report would take the place of an ablation's table."""
+def check_report(to: Path, *, table: bool) -> None:
+    """Raise ModelError where a report would take the place of the other command's.
+
+    ``table``: it is the table of 'wavemel ablate', which by default writes into the same folder
+    as 'wavemel reproduce' where it is given the same configs.
+    """
     report = to / "results.json"
-    # By default 'wavemel ablate' writes into the same folder, where it is given the same configs.
-    if report.is_file() and "rows" in read_json(report):
+    if report.is_file() and ("rows" in read_json(report)) != table:
+        is_one = "is no" if table else "is a"
         raise ModelError(
-            f"{report} is a table of 'wavemel ablate', and is not replaced: give another --to"
+            f"{report} {is_one} table of 'wavemel ablate', and is not replaced: give another --to"
         )
 
 

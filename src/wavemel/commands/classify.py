@@ -97,7 +97,7 @@ def classify(
 
     By default it reads as few windows, spread over each file, as give every
     genre's probability within --tolerance of what reading the --whole file would
-    give, with 95 % confidence. Which of two genres leads that are level may differ.
+    give, with 95 % confidence. Where two genres are level, which one leads may differ.
 
     Formats: MP3, WAV, FLAC, Ogg (Vorbis, Opus), AIFF and others of libsndfile; with the
     extra av, M4A, WMA and what else FFmpeg reads. What a file is goes by its content;
