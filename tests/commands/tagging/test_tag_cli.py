@@ -1,76 +1,22 @@
-"""`wavemel tag` and `wavemel playlists` as typed."""
+"""`wavemel tag` as typed, with results that are given."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
-import typer
-from tiny_model import tiny_model
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-import wavemel
-from wavemel.commands import playlists
 from wavemel.commands import tag as command
 from wavemel.commands.tag_lines import show_changes
-from wavemel.errors import ConfigError, DataError, MissingExtraError, ModelError
-from wavemel.library.done import Done
-from wavemel.library.find import Found
-from wavemel.library.library import Library
+from wavemel.errors import ConfigError, DataError, MissingExtraError
 from wavemel.tagging.files import read_genres, write_genres
-
-
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("WAVEMEL_STATE", str(tmp_path / "state"))
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def songs(tmp_path: Path) -> list[Path]:
-    rng = np.random.default_rng(0)
-    made = []
-    for name in ("a.wav", "b.flac", "c.ogg"):
-        path = tmp_path / "music" / name
-        path.parent.mkdir(exist_ok=True)
-        soundfile.write(path, rng.standard_normal((4000, 1)) * 0.1, 8000)
-        made.append(path)
-    return made
-
-
-@pytest.fixture
-def results(songs: list[Path], tmp_path: Path) -> Path:
-    path = tmp_path / "results.jsonl"
-    pairs = [{"genre": "electronic", "probability": 0.8}, {"genre": "rock", "probability": 0.2}]
-    rows = [{"path": str(song), "genres": pairs, "unsure": False, "error": None} for song in songs]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-@pytest.fixture
-def run() -> Callable[..., Result]:
-    app = typer.Typer()
-    command.register(app)
-    playlists.register(app)
-
-    def call(*words: object) -> Result:
-        result = CliRunner().invoke(app, [str(word) for word in words])
-        if result.exception and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result
-
-    return call
-
 
 Run = Callable[..., Result]
 
@@ -225,8 +171,6 @@ def test_an_empty_name_is_not_the_current_folder(
     monkeypatch.chdir(songs[0].parent)
     with pytest.raises(ConfigError, match="holds none of the PATHs"):
         run("tag", "", "--from", results, "--apply")
-    with pytest.raises(ConfigError, match="--to is an empty name"):
-        run("playlists", results, "--to", "")
     assert sorted(os.listdir()) == [song.name for song in songs]
 
 
@@ -267,98 +211,6 @@ def test_a_mapping_may_come_through_a_pipe(run: Run, results: Path, songs: list[
     run("tag", "--from", results, "--mapping", f"/dev/fd/{pipe}", "--apply")
     os.close(pipe)
     assert [read_genres(song) for song in songs] == [["Dance"]] * 3
-
-
-@pytest.fixture
-def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """A tiny model that answers unasked; the list grows by the files that are listened to."""
-    tiny_model(tmp_path / "models")
-    monkeypatch.setenv("WAVEMEL_MODELS", str(tmp_path / "models"))
-    monkeypatch.setenv("WAVEMEL_MODEL", "tiny")
-    asked: list[str] = []
-    classify = Library.classify
-
-    def listened(self: Library, files: Sequence[Found]) -> Iterator[Done]:
-        asked.extend(found.path for found in files)
-        return classify(self, files)
-
-    monkeypatch.setattr(Library, "classify", listened)
-    return asked
-
-
-#: What a tiny model says of half a second of noise is not to be trusted, but it is a genre.
-ANY = ("--unsure", "--min-confidence", "0")
-
-
-def test_files_are_classified_where_no_results_are_given(
-    run: Run, songs: list[Path], heard: list[str], tmp_path: Path
-) -> None:
-    (songs[0].parent / "notes.txt").write_text("not music")
-    songs[1].write_bytes(songs[1].read_bytes()[:20])
-    result = run("tag", songs[0].parent, "--model", "tiny", "--apply", *ANY)
-    assert result.exit_code == 1
-    assert re.search(rf"failed {songs[1]}: not classified: \w+", result.stdout)
-    genre = wavemel.load("tiny").classify(songs[0]).genre
-    assert [read_genres(songs[i]) for i in (0, 2)] == [[genre], [genre]]
-    heard.clear()
-    again = run("tag", songs[0], songs[2], "--all", *ANY)
-    assert again.stdout.count("has a genre") == 2
-    assert heard == []
-    run("tag", songs[0], "--overwrite", *ANY)
-    assert heard == [str(songs[0])]
-    with pytest.raises(ModelError, match="no model called 'tini'"):
-        run("tag", songs[0], "--model", "tini")
-    mapping = tmp_path / "map.txt"
-    mapping.write_text("polka = Polka\n")
-    with pytest.raises(ConfigError, match="no genre 'polka'"):
-        run("tag", songs[0].parent, "--mapping", mapping)
-
-
-def test_many_files_are_classified_in_processes(
-    run: Run, songs: list[Path], heard: list[str]
-) -> None:
-    more = [songs[0].with_name(f"{i}.wav") for i in range(6)]
-    for path in more:
-        path.write_bytes(songs[0].read_bytes())
-    result = run("tag", *more, "--workers", "2", *ANY)
-    lines = result.stdout.splitlines()
-    assert [line.split(":")[0] for line in lines] == [f"write {path}" for path in more]
-
-
-def test_folders_patterns_and_what_cannot_be_entered(
-    run: Run, songs: list[Path], heard: list[str], tmp_path: Path
-) -> None:
-    music = songs[0].parent
-    (music / "up").symlink_to(music)
-    (music / "film.mka").write_bytes(b"no tags here")
-    result = run("tag", music, *ANY)
-    assert result.exit_code == 1
-    assert f"failed {music / 'up'}: not classified: is a link to a folder" in result.stdout
-    assert "film.mka" not in result.stdout
-    assert "1 left alone (1 of kinds that hold no tags wavemel writes), 1 failed" in result.stderr
-    assert run("tag", music / "*.wav", *ANY).stdout.startswith(f"write {songs[0]}")
-    assert "film.mka: " in run("tag", music / "film.mka").stdout  # named outright
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match="no audio files that hold tags in"):
-        run("tag", tmp_path / "empty")
-
-
-def test_an_archive_is_left_alone_by_name_and_in_a_folder(
-    run: Run, songs: list[Path], heard: list[str]
-) -> None:
-    member = songs[0].with_suffix(".mp3")
-    rng = np.random.default_rng(0)
-    soundfile.write(member, rng.standard_normal((90_000, 1)) * 0.1, 44_100, format="MP3")
-    packed = member.with_name("packed.mp3")
-    with tarfile.open(packed, "w") as archive:
-        archive.add(member, "x.mp3")
-    before = packed.read_bytes()
-    for named in (packed, packed.parent):
-        result = run("tag", named, "--apply", "--overwrite", *ANY)
-        assert result.exit_code == 1
-        assert re.search(rf"failed {packed}: .*\btar archive", result.stdout)
-    assert packed.read_bytes() == before
-    assert len(read_genres(member)) == 1
 
 
 def test_calls_that_do_not_hold_are_named(
@@ -423,25 +275,6 @@ def test_the_help_says_what_comes_out_and_shows_examples(run: Run) -> None:
     for part in ("[PATH...]", "It exits 0", "wavemel tag --undo", "-m"):
         assert part in said
     assert "[[PATH" not in said
-
-
-def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -> None:
-    result = run("playlists", results, "--to", tmp_path / "lists")
-    assert result.exit_code == 0
-    written = tmp_path / "lists" / "electronic.m3u8"
-    assert result.stdout == f"{written}: 3 tracks\n"
-    named = [line for line in written.read_text().splitlines() if not line.startswith("#")]
-    assert [(written.parent / name).resolve() for name in named] == songs
-    run("playlists", results, "--to", tmp_path / "lists", "--format", "json", "--absolute")
-    tracks = json.loads((tmp_path / "lists" / "electronic.json").read_text())["tracks"]
-    assert tracks == [{"path": str(song), "probability": 0.8} for song in songs]
-    none = run("playlists", results, "--to", tmp_path / "lists", "--min-confidence", "0.9")
-    assert "no result is sure enough" in none.stderr
-    assert f"{written}: is a playlist of an earlier run, left as it is" in none.stderr
-    for words in (("--top", "0"), ("--min-confidence", "7")):
-        with pytest.raises(ConfigError, match=f"{words[0]} is "):
-            run("playlists", results, "--to", tmp_path / "refused", *words)
-    assert not (tmp_path / "refused").exists()
 
 
 def test_the_command_imports_nothing_heavy_until_it_runs() -> None:

@@ -1,0 +1,43 @@
+"""`wavemel playlists` as typed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from wavemel.errors import ConfigError
+
+Run = Callable[..., Result]
+
+
+def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -> None:
+    result = run("playlists", results, "--to", tmp_path / "lists")
+    assert result.exit_code == 0
+    written = tmp_path / "lists" / "electronic.m3u8"
+    assert result.stdout == f"{written}: 3 tracks\n"
+    named = [line for line in written.read_text().splitlines() if not line.startswith("#")]
+    assert [(written.parent / name).resolve() for name in named] == songs
+    run("playlists", results, "--to", tmp_path / "lists", "--format", "json", "--absolute")
+    tracks = json.loads((tmp_path / "lists" / "electronic.json").read_text())["tracks"]
+    assert tracks == [{"path": str(song), "probability": 0.8} for song in songs]
+    none = run("playlists", results, "--to", tmp_path / "lists", "--min-confidence", "0.9")
+    assert "no result is sure enough" in none.stderr
+    assert f"{written}: is a playlist of an earlier run, left as it is" in none.stderr
+    for words in (("--top", "0"), ("--min-confidence", "7")):
+        with pytest.raises(ConfigError, match=f"{words[0]} is "):
+            run("playlists", results, "--to", tmp_path / "refused", *words)
+    assert not (tmp_path / "refused").exists()
+
+
+def test_an_empty_name_is_not_the_current_folder(
+    run: Run, results: Path, songs: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(songs[0].parent)
+    with pytest.raises(ConfigError, match="--to is an empty name"):
+        run("playlists", results, "--to", "")
+    assert sorted(os.listdir()) == [song.name for song in songs]
