@@ -89,6 +89,40 @@ def test_closed_streams_are_no_crash(
         assert b"list of paths on standard input is empty" in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("classify", "song.wav"),
+        ("classify", "--", "song.wav"),
+        ("listen", "--rate", "1000", "--channels", "1"),
+        ("tag", "song.wav", "--all"),
+        ("watch", ".", "--once", "--settle", "0"),
+    ],
+)
+def test_a_reader_that_has_gone_ends_every_command_quietly(
+    words: tuple[str, ...], environment: dict[str, str], tmp_path: Path
+) -> None:
+    song = write_tone(tmp_path / "song.wav", 0)
+    reader, output = os.pipe()
+    os.close(reader)
+    with song.open("rb") as samples:
+        samples.seek(44)  # behind the header: raw
+        done = subprocess.run(
+            [sys.executable, "-m", "wavemel", *words],
+            stdin=samples,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=tmp_path,
+            text=True,
+            check=False,
+        )
+    os.close(output)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("watching")]
+    assert (done.returncode, said) == (141, [])
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a limit that the shell sets")
 def test_a_file_that_may_not_grow_is_one_sentence(
     environment: dict[str, str], tmp_path: Path

@@ -1,7 +1,8 @@
 """How the program ends: one sentence and an exit code for whatever a user can cause.
 
 0: all went well. 1: some files failed. 2: the call, a file or an option was
-wrong. 130: stopped by Ctrl-C. 143: stopped by SIGTERM.
+wrong. 130: stopped by Ctrl-C. 141: the reader of what was printed had gone. 143: stopped
+by SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 from wavemel.errors import WavemelError
 
 INTERRUPTED = 130
+#: What a shell makes of SIGPIPE.
+UNREAD = 141
 
 
 class Stopped(SystemExit):
@@ -35,14 +39,15 @@ def one_sentence() -> Iterator[None]:
         print("What was finished is kept.", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except SystemExit as end:
+        # Typer makes 1 of this, as if a file had failed.
+        if isinstance(end.__context__, BrokenPipeError):
+            _unread()
         # Typer ends silently on Ctrl-C; people want to know what became of their work.
         if end.code == INTERRUPTED and not isinstance(end, Stopped):
             print("What was finished is kept.", file=sys.stderr)
         raise
     except BrokenPipeError:
-        # The reader (head, less) has gone: no message can reach it.
-        _drop_output()
-        raise SystemExit(141) from None
+        _unread()
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             _fail(
@@ -73,6 +78,12 @@ def _escape_what_cannot_be_shown() -> None:
 def _drop_output() -> None:
     """Let go of what cannot be written any more: Python would try again at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unread() -> NoReturn:
+    """End: the reader (head, less) has gone, and no message can reach it."""
+    _drop_output()
+    raise SystemExit(UNREAD) from None
 
 
 def _fail(sentence: str) -> None:
