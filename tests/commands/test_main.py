@@ -123,6 +123,34 @@ def test_a_reader_that_has_gone_ends_every_command_quietly(
     assert (done.returncode, said) == (141, [])
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("listen 0>other", "standard input cannot be read: it is open for writing"),
+        ("classify 0>other", "standard input cannot be read: it is open for writing"),
+        ("classify - 0>other", "standard input cannot be read: it is open for writing"),
+        (
+            "classify song.wav 1<song.wav",
+            "standard output cannot be written: it is open for reading",
+        ),
+    ],
+)
+def test_streams_the_wrong_way_round_are_one_sentence(
+    words: str, said: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    write_tone(tmp_path / "song.wav", 0)
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m wavemel {words}"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (2, f"wavemel: {said}\n")
+
+
 @pytest.mark.skipif(os.name != "posix", reason="a limit that the shell sets")
 def test_a_file_that_may_not_grow_is_one_sentence(
     environment: dict[str, str], tmp_path: Path

@@ -55,6 +55,8 @@ def one_sentence() -> Iterator[None]:
             )
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.EIO):
             _fail(f"{error.filename or 'a file'} cannot be written or read: {error.strerror}")
+        if error.errno == errno.EBADF and (wrong := _wrong_way_round()):
+            _fail(wrong)
         if error.filename is not None and error.strerror:
             # A file where a folder should be, a name that is too long: all that a path can be.
             _fail(f"{os.fsdecode(error.filename)}: {error.strerror[0].lower()}{error.strerror[1:]}")
@@ -78,6 +80,20 @@ def _escape_what_cannot_be_shown() -> None:
 def _drop_output() -> None:
     """Let go of what cannot be written any more: Python would try again at its end, and complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _wrong_way_round() -> str | None:
+    """Return what is wrong where the caller has given a stream for the other direction (``0>FILE``)."""
+    # No bytes, and still refused.
+    try:
+        os.read(sys.stdin.fileno(), 0)
+    except OSError:
+        return "standard input cannot be read: it is open for writing"
+    try:
+        os.write(sys.stdout.fileno(), b"")
+    except OSError:
+        return "standard output cannot be written: it is open for reading"
+    return None
 
 
 def _unread() -> NoReturn:
