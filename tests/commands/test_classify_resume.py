@@ -209,7 +209,7 @@ def test_tagged_files_are_not_classified_again(run: Run, tmp_path: Path) -> None
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     state = {"WAVEMEL_STATE": str(tmp_path / "state")}
-    words = ("--apply", "--overwrite", "--unsure", "--min-confidence", "0")
+    words = ("--apply", "--overwrite", "--force", "--unsure", "--min-confidence", "0")
     tagged = run("tag", "--from", tmp_path / "out.jsonl", *words, cwd=elsewhere, **state)
     assert (tagged.code, "3 files tagged" in tagged.err) == (0, True)
     assert read_genres(songs[2]) != ["By hand"]

@@ -229,7 +229,7 @@ def test_a_store_that_is_being_written_is_read(tmp_path: Path) -> None:
 def test_nothing_is_guessed_where_the_store_cannot_be_read(tmp_path: Path) -> None:
     results = kept_in(tmp_path)
     store_path(results).write_bytes(b"no database, and longer than the header of a page" * 100)
-    with pytest.raises(ModelError, match="from where the paths of its results are counted"):
+    with pytest.raises(ModelError, match="which files its results are of"):
         read_results(results)
     results.write_text(json.dumps({**RECORDS[0], "path": "/a.mp3"}))
     assert [verdict.path for verdict in read_results(results)] == ["/a.mp3"]

@@ -11,7 +11,7 @@ import typer
 
 from wavemel.commands.classify import Model, Workers
 from wavemel.commands.endings import INTERRUPTED, Stopped
-from wavemel.commands.tag_files import checked, store_of, verdicts_of
+from wavemel.commands.tag_files import changed_since, checked, store_of, verdicts_of
 from wavemel.commands.tag_lines import left_alone, say, show_changes, show_outcome
 from wavemel.errors import ConfigError, Terminated
 from wavemel.signals import ended_in_order
@@ -76,7 +76,10 @@ def tag(
         bool, typer.Option("--undo", help="Restore the genres of the last, or the given, journal.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", help="Undo also where a file has changed since.")
+        bool,
+        typer.Option(
+            "--force", help="With --undo or --from: write also to files that have changed since."
+        ),
     ] = False,
     keep_times: Annotated[
         bool, typer.Option("--keep-times", help="Leave the files' modification times as they are.")
@@ -89,6 +92,9 @@ def tag(
 
     Genres are written where there are none (or with --overwrite), as one value
     each. The audio, other tags and pictures stay as they are.
+
+    With --from, a file that has changed since it was classified is not tagged. The
+    memory beside the results (FILE.state) tells; without it, that is not known.
 
     A genre counts also where other programs put it, and is left there: in an
     ID3v1 or APEv2 tag of an MP3, the INFO list of a WAV, an ID3 tag around a FLAC.
@@ -138,6 +144,7 @@ def tag(
         mapping=checked(table, verdicts, classes),
         top=top,
         unsure=unsure,
+        changed=changed_since(verdicts, None if force else results),
     )
     show_changes(changes, show_all, planned=not apply)
     failed = sum(change.failed for change in changes)
@@ -202,8 +209,8 @@ def _check(given: dict[str, str]) -> None:
         for name, option in given.items():
             if name not in _UNDOING:
                 raise ConfigError(f"--undo restores what a journal says, and takes no {option}")
-    elif "force" in given:
-        raise ConfigError("--force says how to undo: give --undo too")
+    elif "force" in given and "results" not in given:
+        raise ConfigError("--force is for files that have changed: give --undo or --from too")
     if "results" in given:
         for name in _CLASSIFYING:
             if name in given:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,6 +114,20 @@ def say_gone(verdicts: Sequence[Verdict], results: Path) -> list[Verdict]:
             f"{shown(min(gone))} (classify --prune drops them)"
         )
     return [verdict for verdict in verdicts if verdict.path not in gone]
+
+
+def changed_since(verdicts: Sequence[Verdict], results: Path | None) -> Callable[[str], bool]:
+    """Return what says whether a file has changed since its result was made, as far as that is known."""
+    from wavemel.library import origin
+    from wavemel.library.outfile import regular, store_path
+
+    if results is not None:
+        try:
+            store = store_path(regular(results))
+            return origin.changed_since(store, [verdict.path for verdict in verdicts])
+        except ModelError as error:
+            say(f"note: {error}; whether files have changed since is not known")
+    return lambda path: False
 
 
 @contextmanager

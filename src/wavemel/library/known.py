@@ -11,6 +11,8 @@ from wavemel.library.done import Taken
 
 #: Failures that lie outside of the file and may be over: they are tried again in every run.
 _OUTSIDE = ("permission", "missing", "no-decoder", "memory", "loop", "changing")
+#: What to ask a store for, by a file's key.
+SELECT = "select size, changed, content, row, failed, owner, until from files where key = ?"
 #: Size and time of change of a file that cannot be looked at.
 _UNSEEN = (-1, -1)
 
@@ -26,6 +28,14 @@ class Known:
     failed: int | None
     owner: str | None
     until: float | None
+
+    def stands_for(self, path: str) -> bool:
+        """Return whether it has a result, and the file has the bytes that this is of."""
+        return self.row is not None and (self.untouched(path) or same_content(path, self.content))
+
+    def untouched(self, path: str) -> bool:
+        """Return whether the file, by size and time of change, is the one that was classified."""
+        return self.owner is None and (self.size, self.changed) == looked_at(path)
 
     @property
     def again(self) -> bool:

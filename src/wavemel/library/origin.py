@@ -1,12 +1,18 @@
-"""From where the relative paths of results are counted, as their store says; reading leaves no trace."""
+"""What a store says of its results to whoever only reads them; reading leaves no trace."""
 
 from __future__ import annotations
 
 import contextlib
 import sqlite3
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from wavemel.errors import ModelError
+from wavemel.library.database import key_of
+from wavemel.library.known import SELECT, Known, same_content
+
+T = TypeVar("T")
 
 
 def folder_of(store: Path) -> str | None:
@@ -17,6 +23,42 @@ def folder_of(store: Path) -> str | None:
     ModelError
         The store is there, and cannot be read.
     """
+
+    def folder(database: sqlite3.Connection) -> str | None:
+        found = database.execute("select value from about where key = 'folder'").fetchone()
+        return str(found[0]) if found else None
+
+    return _asked(store, folder)
+
+
+def changed_since(store: Path, paths: Iterable[str]) -> Callable[[str], bool]:
+    """Return a function that says whether one of the files is another than its result is of.
+
+    It reads a file only where size and time of change differ. Of files without a
+    result in the store, as where there is no store, it says no.
+
+    Raises
+    ------
+    ModelError
+        The store is there, and cannot be read.
+    """
+    paths = list(paths)
+
+    def touched(database: sqlite3.Connection) -> dict[str, str | None]:
+        hashes = {}
+        for path in paths:
+            found = database.execute(SELECT, (key_of(path),)).fetchone()
+            known = None if found is None else Known(*found)
+            if known is not None and known.row is not None and not known.untouched(path):
+                hashes[path] = known.content
+        return hashes
+
+    before = _asked(store, touched) or {}
+    return lambda path: path in before and not same_content(path, before[path])
+
+
+def _asked(store: Path, ask: Callable[[sqlite3.Connection], T]) -> T | None:
+    """Return what a store answers; None where there is none."""
     if not store.is_file():
         return None
     try:
@@ -24,19 +66,18 @@ def folder_of(store: Path) -> str | None:
             # As it lies there: else SQLite makes files beside, which a folder may not let it, and
             # leaves them there.
             with contextlib.suppress(sqlite3.DatabaseError):
-                return _folder_in(store, "mode=ro&immutable=1")
-        return _folder_in(store, "mode=ro")
+                return _opened(store, "mode=ro&immutable=1", ask)
+        return _opened(store, "mode=ro", ask)
     except sqlite3.DatabaseError as error:
         raise ModelError(
-            f"{store}, which says from where the paths of its results are counted, cannot be read "
-            f"({error}): look at its access rights and its folder's"
+            f"{store}, which says which files its results are of, cannot be read ({error}): look at its "
+            "access rights and its folder's"
         ) from error
 
 
-def _folder_in(store: Path, how: str) -> str | None:
+def _opened(store: Path, how: str, ask: Callable[[sqlite3.Connection], T]) -> T:
     with contextlib.closing(sqlite3.connect(f"{store.absolute().as_uri()}?{how}", uri=True)) as db:
-        found = db.execute("select value from about where key = 'folder'").fetchone()
-    return str(found[0]) if found else None
+        return ask(db)
 
 
 def _logged(store: Path) -> bool:

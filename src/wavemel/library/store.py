@@ -19,7 +19,7 @@ from wavemel.audio.locate import content_hash, fingerprint, is_gone
 from wavemel.errors import AudioError, ModelError
 from wavemel.library.database import PATIENCE, code_of, connect, key_of, told
 from wavemel.library.done import Done, Taken
-from wavemel.library.known import Known, looked_at, same_content
+from wavemel.library.known import SELECT, Known, looked_at, same_content
 from wavemel.library.owners import may_be_alive, this_process
 from wavemel.outputs.rows import Row, named
 
@@ -309,10 +309,7 @@ class Store:
     def stands_for(self, path: str) -> bool:
         """Return whether a file has a result, and the bytes that it is of."""
         known = self._known(key_of(path))
-        if known is None or known.row is None or known.owner is not None:
-            return False
-        same = (known.size, known.changed) == looked_at(path)
-        return same or same_content(path, known.content)
+        return known is not None and known.owner is None and known.stands_for(path)
 
     def accept(self, path: str) -> None:
         """Take a file's present bytes for those that were classified: only its tags have changed."""
@@ -355,8 +352,5 @@ class Store:
         self._db.close()
 
     def _known(self, key: bytes) -> Known | None:
-        found = self._run(
-            "select size, changed, content, row, failed, owner, until from files where key = ?",
-            (key,),
-        ).fetchone()
+        found = self._run(SELECT, (key,)).fetchone()
         return None if found is None else Known(*found)

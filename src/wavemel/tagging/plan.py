@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from wavemel.errors import ConfigError
@@ -38,6 +38,7 @@ def plan(
     top: int = 1,
     unsure: bool = False,
     check: bool = True,
+    changed: Callable[[str], bool] = lambda path: False,
 ) -> list[Change]:
     """Return what is to be done with each file; nothing is written.
 
@@ -51,6 +52,8 @@ def plan(
     top : at most this many of the model's genres a file.
     unsure : write also what the classifier is unsure of.
     check : fail here where it shows that a file cannot be written to, and not when it is.
+    changed : whether a file is another than the one that was classified: a genre of that is
+        not written to it.
 
     Raises
     ------
@@ -86,16 +89,26 @@ def plan(
             unsure=unsure,
         )
         change = Change(verdict.path, before, after, why)
-        if change.writes and check:
-            try:
-                note = links_note(check_writable(verdict.path))
-                change = replace(change, why="; ".join(filter(None, (why, note))))
-            except TagError as error:
-                change = Change(verdict.path, before, before, error.message, failed=True)
+        if change.writes:
+            change = _possible(change, check, changed)
         if change.writes:
             taken[file] = verdict.path
         changes.append(change)
     return changes
+
+
+def _possible(change: Change, check: bool, changed: Callable[[str], bool]) -> Change:
+    """Return a change with what is to be said of it, a failed one where it cannot be made."""
+    if changed(change.path):
+        why = "has changed since it was classified: run classify again, or give --force"
+        return replace(change, after=change.before, why=why, failed=True)
+    if not check:
+        return change
+    try:
+        note = links_note(check_writable(change.path))
+    except TagError as error:
+        return replace(change, after=change.before, why=error.message, failed=True)
+    return replace(change, why="; ".join(filter(None, (change.why, note))))
 
 
 def check_limits(min_confidence: float, top: int) -> None:

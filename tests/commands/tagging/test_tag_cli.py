@@ -237,7 +237,7 @@ def test_calls_that_do_not_hold_are_named(
         ("--undo --no-backup", "takes no --no-backup"),
         ("--undo j.jsonl -m tiny", "takes no --model"),
         ("--undo --min-confidence 0.5", "takes no --min-confidence"),
-        ("a.mp3 --force", "--force says how to undo: give --undo too"),
+        ("a.mp3 --force", "--force is for files that have changed: give --undo or --from too"),
         ("--from r.jsonl -j 2", "--workers classifies anew and --from takes old results"),
         ("a.mp3 --apply --no-backup --journal j.jsonl", "--no-backup keeps none"),
         ("-", "holds no tags to write"),
