@@ -27,6 +27,18 @@ def set_genres(tags: Any, genres: Sequence[str]) -> None:
         del tags[KEY]
 
 
+def check(block: bytes, tags: Any) -> None:
+    """Raise DamagedError where mutagen would not write all comments but GENRE back as they are.
+
+    Parameters
+    ----------
+    block : as for `others`.
+    tags : what mutagen read there.
+    """
+    if others(tags.write(framing=False)) != others(block):
+        raise DamagedError("a comment that is damaged, or no UTF-8 text, would be lost")
+
+
 def others(block: bytes) -> str:
     """Return a digest of all comments but GENRE, byte for byte and in their order, and the vendor.
 

@@ -39,6 +39,12 @@ def set_genres(tags: Any, genres: Sequence[str]) -> None:
         tags.add(TCON(encoding=Encoding.UTF8, text=list(genres)))
 
 
+def check(tags: Any) -> None:
+    """Raise DamagedError where ``tags`` (loaded untranslated; upgraded by this) hold what 2.4 cannot keep."""
+    if tags is not None:
+        upgrade(tags)
+
+
 def upgrade(tags: Any) -> None:
     """Turn frames of ID3v2.2 and 2.3 into those of 2.4, and keep the others.
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 from wavemel.tagging import comments, id3
 from wavemel.tagging.digest import Digest
-from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat, id3_size
+from wavemel.tagging.formats import FORMATS, DamagedError, TagFormat, after_id3, id3_size
 
 PADDING, COMMENTS = 1, 4
 
@@ -52,35 +52,49 @@ class Flac(TagFormat):
         file.seek(0)
         audio.save(file)
 
-    def rest(self, file: BinaryIO) -> tuple[str, str]:
-        """Return digests of all other metadata blocks (pictures, seek table) with the frames, and of the other comments.
+    def check(self, file: BinaryIO) -> None:
+        """Raise DamagedError where the blocks before the frames are damaged."""
+        for kind, start, size in _blocks(file):
+            if kind == COMMENTS:
+                file.seek(start)
+                block = file.read(size)
+                comments.check(block, self._open(file).tags)
 
-        Source: RFC 9639, section 8.
-        """
+    def rest(self, file: BinaryIO) -> tuple[str, str]:
+        """Return digests of all other metadata blocks (pictures, seek table) with the frames, and of the other comments."""
         audio, other = Digest(), comments.others(bytes(8))
-        at = 0
+        end = 0
         file.seek(0)
         while size := id3_size(file.read(10)):
-            audio.stream(file, at, size)
-            at += size
-            file.seek(at)
-        at += len(b"fLaC")
-        last = False
-        while not last:
-            file.seek(at)
-            header = file.read(4)
-            if len(header) < 4:
-                raise DamagedError("its metadata is cut off")
-            last, kind = bool(header[0] & 0x80), header[0] & 0x7F
-            size = int.from_bytes(header[1:], "big")
+            audio.stream(file, end, size)
+            end += size
+            file.seek(end)
+        for kind, start, size in _blocks(file):
+            end = start + size
             if kind == COMMENTS:
+                file.seek(start)
                 other = comments.others(file.read(size))
             elif kind != PADDING:
                 audio.add(bytes([kind]))
-                audio.stream(file, at + 4, size)
-            at += 4 + size
-        audio.stream(file, at)
+                audio.stream(file, start, size)
+        audio.stream(file, end)
         return audio.hex(), other
+
+
+def _blocks(file: BinaryIO) -> Iterator[tuple[int, int, int]]:
+    """Yield (kind, where its content starts, size) of the metadata blocks. Source: RFC 9639, section 8."""
+    length = file.seek(0, 2)
+    at = after_id3(file) + len(b"fLaC")
+    last = False
+    while not last:
+        file.seek(at)
+        header = file.read(4)
+        start, size = at + 4, int.from_bytes(header[1:], "big")
+        if start + size > length:
+            raise DamagedError("its metadata is cut off")
+        last = bool(header[0] & 0x80)
+        yield header[0] & 0x7F, start, size
+        at = start + size
 
 
 FORMATS.register("flac")(Flac())

@@ -105,6 +105,7 @@ class Chunked(TagFormat):
             if chunk.is_id3:
                 if chunk.start + chunk.size > length:
                     raise DamagedError(_CUT_OFF)
+                id3.check(self._open(file).tags)
                 return
             if chunk.size == _LARGEST:
                 raise DamagedError(_NO_LENGTH)

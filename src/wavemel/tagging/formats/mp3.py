@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import BinaryIO
 
@@ -45,6 +46,14 @@ class Mp3(TagFormat):
         if not isinstance(value, APETextValue):
             return []
         return [genre for genre in value if genre.strip()]
+
+    def check(self, file: BinaryIO) -> None:
+        """Raise DamagedError where the ID3v2 tag holds a frame that ID3v2.4 cannot keep."""
+        from mutagen.id3 import ID3, ID3NoHeaderError
+
+        file.seek(0)
+        with contextlib.suppress(ID3NoHeaderError):
+            id3.check(ID3(file, translate=False))
 
     def write(self, file: BinaryIO, genres: Sequence[str]) -> None:
         """Replace TCON in an ID3v2.4 tag, which is made or upgraded where need be."""

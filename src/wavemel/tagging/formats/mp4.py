@@ -59,6 +59,11 @@ class Mp4(TagFormat):
         file.seek(0)
         audio.save(file)
 
+    def check(self, file: BinaryIO) -> None:
+        """Raise DamagedError where a box is cut off, or reaches over the one that it lies in."""
+        for _ in _leaves(file, 0, file.seek(0, 2), ()):
+            pass
+
     def rest(self, file: BinaryIO) -> tuple[str, str]:
         """Return digests of all boxes but the tags, with the chunks each track points to, and of the other items.
 
