@@ -28,6 +28,9 @@ def playlists(
 
     Playlists of earlier runs are replaced where the genre is the same; others in
     the folder are left, and named. A file of another origin is never replaced.
+
+    M3U is UTF-8 text, a line a file: a name that is none, or holds line breaks, is
+    left out, which is said and ends in exit code 1.
     """
     from wavemel.errors import ConfigError
     from wavemel.tagging.errors import shown
@@ -49,8 +52,11 @@ def playlists(
         unsure=unsure,
     )
     written, unheld = write_playlists(lists, to, format=format, relative=not absolute)
+    left_out = set(unheld)
     for playlist, path in zip(lists, written, strict=True):
-        typer.echo(f"{path}: {len(playlist.tracks)} tracks")
+        out = sum(name in left_out for name, _ in playlist.tracks)
+        count = f"{len(playlist.tracks) - out} tracks" + (f", {out} left out" if out else "")
+        typer.echo(f"{path}: {count}")
     for name in unheld:
         say(f"{shown(name)}: its name cannot stand in an M3U file (--format json holds it)")
     if not written:

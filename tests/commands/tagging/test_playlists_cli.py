@@ -34,6 +34,22 @@ def test_playlists(run: Run, results: Path, songs: list[Path], tmp_path: Path) -
     assert not (tmp_path / "refused").exists()
 
 
+def test_names_that_an_m3u_cannot_hold_are_named_and_not_counted(run: Run, tmp_path: Path) -> None:
+    results = tmp_path / "r.jsonl"
+    # A name of bytes that are no UTF-8, and one of two lines.
+    names = [{"path": "a.ogg"}, {"path": "b\\xe9.ogg", "path_base64": "Yukub2dn"}]  # fmt: skip
+    genres = [{"genre": "rock", "probability": 0.9}]
+    rows = [{**name, "genres": genres} for name in (*names, {"path": "c\nd.ogg"})]
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    ran = run("playlists", results, "--to", tmp_path / "lists")
+    assert ran.exit_code == 1
+    assert ran.stdout == f"{tmp_path / 'lists' / 'rock.m3u8'}: 1 tracks, 2 left out\n"
+    assert ran.stderr.count("its name cannot stand in an M3U file (--format json holds it)") == 2
+    as_json = run("playlists", results, "--to", tmp_path / "lists", "--format", "json")
+    assert as_json.exit_code == 0
+    assert as_json.stdout == f"{tmp_path / 'lists' / 'rock.json'}: 3 tracks\n"
+
+
 def test_an_empty_name_is_not_the_current_folder(
     run: Run, results: Path, songs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
