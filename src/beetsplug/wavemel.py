@@ -13,6 +13,10 @@ In beets' configuration::
         unsure: no           # take also what the model is unsure of
         source: track        # or album: one answer for all tracks of an album
 
+Files are written where beets writes them: on import, where it applies a match. What
+is imported as it is (``beet import -A``, or "as is") stays as it is, and its genre
+stands in beets' library until ``beet write``. ``beet wavemel`` writes at once.
+
 An album's own genres come from the mean over its tracks either way.
 """
 
@@ -117,7 +121,7 @@ class WavemelPlugin(BeetsPlugin):
         return [command]
 
     def imported(self, session: Any, task: Any) -> None:
-        """Fill genres of what is being imported; beets itself writes the files later."""
+        """Fill genres of what is being imported; beets then writes the files, unless left as they are."""
         if task.is_album:
             self.album(task.album, write=False)
         else:
