@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from wavemel.errors import DataError, ModelError
-from wavemel.library.outfile import store_path
+from wavemel.library.done import Done
+from wavemel.library.outfile import OutFile, store_path
 from wavemel.library.store import Store
+from wavemel.outputs import Layout, output_for
+from wavemel.outputs.rows import error_row
 from wavemel.tagging.verdicts import Verdict, mean_verdict, read_results
 
 EXPECTED = [
@@ -223,6 +226,33 @@ def test_a_store_that_is_being_written_is_read(tmp_path: Path) -> None:
     with store.transaction():
         store.set_note("folder", "/elsewhere")  # still in SQLite's log
     assert [verdict.path for verdict in read_results(results)] == ["/elsewhere/a.mp3"]
+    store.close()
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "json", "parquet"])
+def test_results_that_a_killed_run_has_left_behind_are_refused(ending: str, tmp_path: Path) -> None:
+    """A song was replaced, and the run that classified the new one was killed before its end."""
+    song, out = tmp_path / "a.mp3", tmp_path / f"r.{ending}"
+    file = OutFile(out, output_for(out, None), Layout(("rock",)))
+    store = Store(store_path(out))
+
+    def classify(genre: str) -> None:
+        song.write_text(genre)
+        store.take(str(song))
+        genres = [{"genre": genre, "probability": 1.0}]
+        row = {**error_row(str(song), "", "", ""), "genres": genres, "error": None}
+        file.add(store, Done(str(song), row))
+
+    classify("rock")
+    file.end(store)
+    classify("pop")
+    if ending == "jsonl":  # in which the newer row stands already
+        assert [verdict.genres for verdict in read_results(out)] == [[("pop", 1.0)]]
+    else:
+        with pytest.raises(DataError, match=f"is older than {out.name}.state beside it"):
+            read_results(out)
+    file.end(store)
+    assert [verdict.genres for verdict in read_results(out)] == [[("pop", 1.0)]]
     store.close()
 
 

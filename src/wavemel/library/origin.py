@@ -23,12 +23,26 @@ def folder_of(store: Path) -> str | None:
     ModelError
         The store is there, and cannot be read.
     """
+    return _note(store, "folder")
 
-    def folder(database: sqlite3.Connection) -> str | None:
-        found = database.execute("select value from about where key = 'folder'").fetchone()
+
+def has_newer(store: Path) -> bool:
+    """Return whether a store holds rows in place of those that still stand in its file of results.
+
+    Raises
+    ------
+    ModelError
+        The store is there, and cannot be read.
+    """
+    return _note(store, "stale") == "yes"
+
+
+def _note(store: Path, key: str) -> str | None:
+    def noted(database: sqlite3.Connection) -> str | None:
+        found = database.execute("select value from about where key = ?", (key,)).fetchone()
         return str(found[0]) if found else None
 
-    return _asked(store, folder)
+    return _asked(store, noted)
 
 
 def changed_since(store: Path, paths: Iterable[str]) -> Callable[[str], bool]:

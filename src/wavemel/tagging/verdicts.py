@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from wavemel.errors import DataError
-from wavemel.library.origin import folder_of
+from wavemel.library.origin import folder_of, has_newer
 from wavemel.library.outfile import regular, store_path
 from wavemel.registry import suggest
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+#: Those that are written when a run ends; to others each row is appended.
+WRITTEN_LAST = (".json", ".parquet")
 #: Columns of probabilities start so.
 OF_GENRE = "p_"
 #: Of a cell of a CSV, in characters; a C long has 32 bits on some platforms.
@@ -50,9 +52,9 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
     Raises
     ------
     DataError
-        The file is missing or not of this form; it says in which line.
+        The file is missing or not of this form; it says in which line. Or it lags behind its store.
     ModelError
-        It holds relative paths, and from where they are counted cannot be read.
+        It was written with a store, which cannot be read, and relative paths or its form need it.
     """
     path = Path(path)
     if not path.is_file():
@@ -71,9 +73,16 @@ def read_results(path: str | PathLike[str]) -> list[Verdict]:
         verdicts = _by_path(records, path)
     else:
         verdicts = [_verdict(record, f"{path}, {where}") for where, record in records]
+    store = store_path(regular(path))
+    # To other forms the newer row has been appended.
+    if kind in WRITTEN_LAST and has_newer(store):
+        raise DataError(
+            f"{path} is older than {store.name} beside it, of a run that was killed or goes on: "
+            "run classify again"
+        )
     # Paths are as they were typed where the results were made, which may be elsewhere.
     relative = any(not os.path.isabs(verdict.path) for verdict in verdicts)
-    folder = folder_of(store_path(regular(path))) if relative else None
+    folder = folder_of(store) if relative else None
     if folder is not None and folder != os.getcwd():
         verdicts = [replace(v, path=os.path.join(folder, v.path)) for v in verdicts]
     return list({verdict.path: verdict for verdict in verdicts}.values())
