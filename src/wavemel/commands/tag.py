@@ -136,16 +136,19 @@ def tag(
     kept_in = Journal(journal or new_journal()) if apply and backup else None
     if kept_in is not None:
         kept_in.begin()
-    verdicts, classes, passed_over = verdicts_of(paths or [], results, model, overwrite, workers)
-    changes = plan(
-        track(verdicts, "reading tags"),
-        overwrite=overwrite,
-        min_confidence=min_confidence,
-        mapping=checked(table, verdicts, classes),
-        top=top,
-        unsure=unsure,
-        changed=changed_since(verdicts, None if force else results),
-    )
+    with _told_of_a_stop("nothing was written"):
+        verdicts, classes, passed_over = verdicts_of(
+            paths or [], results, model, overwrite, workers
+        )
+        changes = plan(
+            track(verdicts, "reading tags"),
+            overwrite=overwrite,
+            min_confidence=min_confidence,
+            mapping=checked(table, verdicts, classes),
+            top=top,
+            unsure=unsure,
+            changed=changed_since(verdicts, None if force else results),
+        )
     show_changes(changes, show_all, planned=not apply)
     failed = sum(change.failed for change in changes)
     writes = sum(change.writes for change in changes)

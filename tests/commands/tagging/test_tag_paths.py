@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ from typer.testing import Result
 
 import wavemel
 from wavemel.errors import ConfigError, DataError, ModelError
+from wavemel.library.library import Library
 from wavemel.tagging.files import read_genres
 
 Run = Callable[..., Result]
@@ -56,6 +59,26 @@ def test_many_files_are_classified_in_processes(
     result = run("tag", *more, "--workers", "2", *ANY)
     lines = result.stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [f"write {path}" for path in more]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_while_it_listens_it_says_that_nothing_was_written(
+    number: signal.Signals,
+    code: int,
+    run: Run,
+    songs: list[Path],
+    heard: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stop(*_: object) -> None:
+        assert callable(signal.getsignal(number))
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(Library, "classify", stop)
+    result = run("tag", *songs, "--apply", *ANY)
+    assert (result.exit_code, result.stderr) == (code, "stopped: nothing was written\n")
+    assert [read_genres(song) for song in songs] == [[], [], []]
 
 
 def test_folders_patterns_and_what_cannot_be_entered(
