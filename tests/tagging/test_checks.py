@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +100,29 @@ def test_damage_is_told_by_the_plan_as_by_the_write(
     with pytest.raises(TagError) as refused:
         write_genres(path, ["Rock"])
     assert (refused.value.message, path.read_bytes()) == (planned.why, before)
+
+
+def said_where_nothing_may_be_written(code: str, path: Path, unprivileged: list[str]) -> str:
+    """Return what ``code`` prints, which finds ``path`` in a folder without the right to write."""
+    path.parent.chmod(0o555)
+    command = [*unprivileged, sys.executable, "-c", code, str(path)]
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    finally:
+        path.parent.chmod(0o755)
+
+
+def test_a_folder_that_may_not_be_written_to_is_told_by_the_plan_as_by_the_write(
+    song: Song, unprivileged: list[str]
+) -> None:
+    code = (
+        "import sys; from wavemel.tagging.files import check_writable, write_genres\n"
+        "for call in (check_writable, lambda path: write_genres(path, ['Rock'])):\n"
+        "    try: call(sys.argv[1])\n"
+        "    except Exception as error: print(error.message)"
+    )
+    said = said_where_nothing_may_be_written(code, song("mp3"), unprivileged)
+    assert said == "lies in a folder that may not be written to\n" * 2
 
 
 def test_what_is_whole_passes(kind: str, song: Song) -> None:

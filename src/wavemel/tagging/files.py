@@ -189,6 +189,9 @@ def _writable(path: str) -> os.stat_result:
     found = _regular(path)
     if not found.st_mode & 0o222 or not os.access(path, os.W_OK):
         raise TagError(path, "is read-only: make it writable to tag it")
+    # The new file is made there, under another name.
+    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
+        raise TagError(path, "lies in a folder that may not be written to")
     return found
 
 
