@@ -125,6 +125,18 @@ def test_a_folder_that_may_not_be_written_to_is_told_by_the_plan_as_by_the_write
     assert said == "lies in a folder that may not be written to\n" * 2
 
 
+def test_a_journal_needs_a_place_that_may_be_written_to(
+    tmp_path: Path, unprivileged: list[str]
+) -> None:
+    code = (
+        "import sys; from wavemel.tagging.journal import Journal\n"
+        "try: Journal(sys.argv[1]).begin()\n"
+        "except Exception as error: print(error)"
+    )
+    said = said_where_nothing_may_be_written(code, tmp_path / "j.jsonl", unprivileged)
+    assert "j.jsonl cannot be written: Permission denied; no file was tagged" in said
+
+
 def test_what_is_whole_passes(kind: str, song: Song) -> None:
     path = song(kind)
     assert check_writable(path) == 0

@@ -9,9 +9,11 @@ state that was brought back, ``after_hash`` that of the file that now holds it
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from os import PathLike
@@ -55,17 +57,13 @@ class Journal:
         Raises
         ------
         DataError
-            There is such a file already, and it is no journal, or cannot be read.
+            There is such a file already, and it is no journal, or cannot be read or written;
+            or none can be made there.
+        OSError
+            The disk is full.
         """
-        try:
-            if self.path.exists() and not self.path.is_file():
-                raise DataError(f"the journal {self.path} is no file: give another --journal")
-            with self.path.open("rb") as file:
-                start = file.read(len(_BEGINNINGS[0]))
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self._unwritable(error) from error
+        with self._told():
+            start = self._start()
         line = start.partition(b"\n")[0]
         ours = line and any(b.startswith(line) or line.startswith(b) for b in _BEGINNINGS)
         if start and not ours:
@@ -73,6 +71,19 @@ class Journal:
                 f"{self.path} is no journal of 'wavemel tag' and was left as it is: "
                 "give another --journal"
             )
+
+    def _start(self) -> bytes:
+        """Return how the file begins, b"" where it is still to be made."""
+        there = self.path.exists()
+        if there and not self.path.is_file():
+            raise DataError(f"the journal {self.path} is no file: give another --journal")
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path if there else self.path.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not there:
+            return b""
+        with self.path.open("rb") as file:
+            return file.read(len(_BEGINNINGS[0]))
 
     def append(self, op: str, written: Written, store: str = "", name: str = "") -> None:
         """Add an entry and return once it is on the disk.
@@ -102,21 +113,23 @@ class Journal:
         self.begin()
         # ASCII: names of files that are no UTF-8 come back as they were.
         line = json.dumps(asdict(entry)).encode("ascii") + b"\n"
-        try:
+        with self._told():
             self._append(line)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what the system says of the journal into a DataError; a full disk concerns all files."""
+        try:
+            yield
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise self._unwritable(error) from error
-
-    def _unwritable(self, error: OSError) -> DataError:
-        return DataError(
-            f"the journal {self.path} cannot be written: {error.strerror}; "
-            "no file was tagged without it"
-        )
+            raise DataError(
+                f"the journal {self.path} cannot be written: {error.strerror}; "
+                "no file was tagged without it"
+            ) from error
 
     def _append(self, line: bytes) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
         handle = os.open(self.path, flags, 0o600)
         try:

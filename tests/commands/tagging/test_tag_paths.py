@@ -61,6 +61,15 @@ def test_many_files_are_classified_in_processes(
     assert [line.split(":")[0] for line in lines] == [f"write {path}" for path in more]
 
 
+def test_a_journal_that_cannot_be_made_is_told_before_it_listens(
+    run: Run, songs: list[Path], heard: list[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="no file was tagged without it"):
+        run("tag", songs[0], "--apply", "--journal", tmp_path / "file" / "deep" / "j.jsonl", *ANY)
+    assert heard == []
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_while_it_listens_it_says_that_nothing_was_written(
