@@ -236,10 +236,12 @@ def test_links_are_followed_and_pipes_refused(run: Run, tmp_path: Path) -> None:
 
 def test_what_a_killed_process_was_writing_is_swept(run: Run, tmp_path: Path) -> None:
     write_tone(tmp_path / "x.wav", 0, 1.2)
-    (tmp_path / ".out.csv.ab12_xyz").write_text("half")
-    (tmp_path / ".out.csv.mine.txt").write_text("not ours")
+    (tmp_path / ".out.csv.wavemel-ab12_xyz").write_text("half")
+    others = [".out.csv.20261126", ".out.csv.mine.txt", ".out.csv.original"]
+    for name in others:
+        (tmp_path / name).write_text("not ours")
     assert run("classify", "x.wav", "--out", "out.csv").code == 0
-    assert sorted(p.name for p in tmp_path.glob(".out.csv*")) == [".out.csv.mine.txt"]
+    assert sorted(p.name for p in tmp_path.glob(".out.csv*")) == others
 
 
 def test_a_folder_that_can_be_read_again_has_no_row_left(run: Run, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ def test_a_model_that_cannot_be_loaded_ends_the_run(
         ("none/out.jsonl", "there is no folder"),
         ("music", "is a folder"),
         ("taken.jsonl", "remove it"),
-        ("x" * 244 + ".jsonl", "its name is too long"),
+        ("x" * 232 + ".jsonl", "its name is too long"),
     ],
 )
 def test_places_where_no_results_can_go(

@@ -75,7 +75,7 @@ class OutFile:
             raise ConfigError(f"--out {path} is a folder: give the name of a file")
         if _too_long(path):
             raise ConfigError(
-                f"--out {path}: its name is too long, for beside it lies one ending in .state: "
+                f"--out {path}: its name is too long, for beside it lie others that begin with it: "
                 "give a shorter one"
             )
         if path.exists() and path.stat().st_size and not store_path(path).exists():
@@ -125,7 +125,7 @@ class OutFile:
 
     def _rewrite(self, store: Store) -> None:
         self._sweep()
-        handle, name = tempfile.mkstemp(prefix=self._prefix, dir=self.path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(self.path), dir=self.path.parent)
         part = Path(name)
         try:
             with open(handle, "wb") as file:
@@ -164,17 +164,18 @@ class OutFile:
             f"killed): it is written anew, and kept as it was in {aside.name}"
         )
 
-    @property
-    def _prefix(self) -> str:
-        return f".{self.path.name}."
-
     def _sweep(self) -> None:
         """Remove what processes that were killed while writing have left: one writes at a time."""
         with os.scandir(self.path.parent) as entries:
             for entry in entries:
-                rest = entry.name.removeprefix(self._prefix)
+                rest = entry.name.removeprefix(_prefix(self.path))
                 if rest != entry.name and len(rest) == _RANDOM and "." not in rest:
                     os.unlink(entry.path)
+
+
+def _prefix(path: Path) -> str:
+    """Return how the names of files begin that are to take a file's place; others may begin with its own."""
+    return f".{path.name}.wavemel-"
 
 
 def _begins(whole: Path, part: Path) -> bool:
@@ -198,9 +199,8 @@ def _free(path: Path) -> Path:
 
 def _too_long(path: Path) -> bool:
     """Return whether the folder takes no names as long as those of the files beside."""
-    beside = store_path(path)
     try:
-        os.lstat(beside.with_name(f"{beside.name}-wal"))
+        os.lstat(path.with_name(_prefix(path) + "x" * _RANDOM))
     except OSError as error:
         return error.errno == errno.ENAMETOOLONG
     return False
