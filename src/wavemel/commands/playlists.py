@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from wavemel.commands.tag import Mapping, MinConfidence, Top, Unsure
-from wavemel.commands.tag_files import checked, say_gone
+from wavemel.commands.tag_files import checked, say_changed, say_gone
 from wavemel.commands.tag_lines import say
 
 
 def playlists(
-    results: Annotated[Path, typer.Argument(help="What 'wavemel classify --out' wrote.")],
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="What 'wavemel classify --out' wrote.")
+    ],
     to: Annotated[str, typer.Option(metavar="FOLDER", help="Folder of the playlists.")],
     format: Annotated[str, typer.Option(help="m3u (extended, UTF-8) or json.")] = "m3u",
     absolute: Annotated[
@@ -43,7 +45,7 @@ def playlists(
         raise ConfigError("--to is an empty name: give the folder of the playlists")
     verdicts = read_results(results)
     # They stay in the playlists, which may be for a place where the files are.
-    say_gone(verdicts, results)
+    say_changed(say_gone(verdicts, results), results)
     lists = by_genre(
         verdicts,
         min_confidence=min_confidence,

@@ -130,6 +130,19 @@ def changed_since(verdicts: Sequence[Verdict], results: Path | None) -> Callable
     return lambda path: False
 
 
+def say_changed(there: Sequence[Verdict], results: Path) -> None:
+    """Say how many files, of those that are there, have changed since they were classified."""
+    from wavemel.tagging.errors import shown
+
+    has_changed = changed_since(there, results)
+    changed = [verdict.path for verdict in there if has_changed(verdict.path)]
+    if changed:
+        say(
+            f"note: {results} holds results of {len(changed)} files that have changed since, such "
+            f"as {shown(min(changed))} (classify does them again)"
+        )
+
+
 @contextmanager
 def store_of(results: Path | None) -> Iterator[Store | None]:
     """Open what remembers how results were made, so that tagged files are not classified again."""

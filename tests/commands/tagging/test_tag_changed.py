@@ -115,3 +115,15 @@ def test_what_cannot_be_known_is_said_once_or_taken_as_it_is(
     memory.unlink()
     without = run("tag", "--from", kept)
     assert (without.exit_code, "3 files to tag" in without.stderr) == (0, True)
+
+
+def test_playlists_say_of_which_songs_the_genre_may_be_another(
+    run: Run, kept: Path, songs: list[Path], tmp_path: Path
+) -> None:
+    words = ("playlists", kept, "--to", tmp_path / "lists")
+    assert run(*words).stderr == ""
+    replace(songs[1])
+    songs[2].unlink()
+    said = run(*words).stderr
+    assert f"holds results of 1 files that have changed since, such as {songs[1]} (" in said
+    assert f"holds results of 1 files that are gone, such as {songs[2]} (" in said
