@@ -85,6 +85,34 @@ def test_what_cannot_be_compared(report: Path, tmp_path: Path) -> None:
         compare([tmp_path], **told)
 
 
+def test_runs_of_one_name_are_one_recipe(report: Path, tmp_path: Path) -> None:
+    told = {"title": "t", "command": "c"}
+    run = report / "runs" / "wave-fold0"
+
+    def changed(of: str, seed: int, rate: float) -> Path:
+        copy = Path(shutil.copytree(report / "runs" / of, tmp_path / f"{of}-{seed}-{rate}"))
+        about = json.loads((copy / "run.json").read_text())
+        (copy / "run.json").write_text(json.dumps({**about, "seed": seed}))
+        tree = yaml.safe_load((copy / "experiment.yaml").read_text())
+        tree["seed"], tree["training"]["learning_rate"] = seed, rate
+        (copy / "experiment.yaml").write_text(yaml.safe_dump(tree))
+        return copy
+
+    said = r"both called 'wave'.*with another training\.learning_rate: name one"
+    with pytest.raises(DataError, match=said):
+        compare([run, changed("wave-fold1", 0, 0.5)], **told)
+    with pytest.raises(DataError, match=said):
+        compare([run, changed("wave-fold0", 1, 0.5)], **told)
+    same = changed("wave-fold0", 1, 0.001)
+    assert compare([run, same], **told)["over_seeds"][0]["seeds"] == [0, 1]
+    # Of one recipe, but of other data: no folds of one model.
+    other = changed("wave-fold1", 0, 0.001)
+    table = pd.read_csv(other / "table.csv", dtype="string")
+    table.assign(content=table["content"] + "x").to_csv(other / "table.csv", index=False)
+    with pytest.raises(DataError, match=r"both called 'wave'.*know no clip in common"):
+        compare([run, other], **told)
+
+
 def test_runs_tested_with_other_labels_are_not_compared(report: Path, tmp_path: Path) -> None:
     run = report / "runs" / "wave-fold0"
     other = Path(shutil.copytree(report / "runs" / "mel-fold0", tmp_path / "other"))

@@ -21,6 +21,7 @@ from wavemel.evaluation.compared import Entry, Run, read_runs
 from wavemel.evaluation.overfitting import logged_overfitting, overfitting
 from wavemel.evaluation.paired import holm, paired_test
 from wavemel.evaluation.runs import common_pooling, evaluate_runs, figures, tracks
+from wavemel.evaluation.same_recipe import check_same_recipe
 from wavemel.evaluation.same_test import Asked, check_same_test
 from wavemel.evaluation.seeds import average_predictions, over_seeds
 from wavemel.machine import describe_machine
@@ -65,11 +66,13 @@ def compare(
         A folder that holds no finished run.
     DataError
         Runs on different classes, on different test clips, or on other genres
-        or artists of them.
+        or artists of them; or runs of one name and different settings.
     """
     read = read_runs(runs, split, device=device)
     classes = tuple(read[0].about["classes"])
     networks = {name: _network(name, members) for name, members in _grouped(read).items()}
+    for name, told in _by_name(networks).items():
+        check_same_recipe(name, [run for entry in told for run in networks[entry].runs])
     baselines = baselines or {}
     # Before any figure: none may rest on other clips or labels than its neighbours.
     tested = {name: entry.predictions for name, entry in {**networks, **baselines}.items()}

@@ -243,8 +243,9 @@ def _data_section(results: dict[str, Any]) -> Section:
     if results["folds"] > 1:
         parts.append(
             Text(
-                f"The test figures pool {results['folds']} folds: every clip was tested once, by "
-                "networks that were trained without its fold."
+                f"The test figures pool {results['folds']} folds: each of their "
+                f"{results['models'][0]['n']:,} clips was tested once, by networks that were trained "
+                "without its fold."
             )
         )
     if data["notes"]:
