@@ -73,6 +73,13 @@ def test_artist_on_two_sides_is_told() -> None:
     assert "Leak" in describe(corpus(rows)).leak
 
 
+def test_an_artist_in_two_spellings_is_one() -> None:
+    facts = describe(
+        corpus([row("1", "folk", artist="The Band"), row("2", "folk", artist="the band ")])
+    )
+    assert (facts.artists, facts.genres["artists"].tolist()) == (1, [1])
+
+
 def test_unscanned_table_has_counts_without_hours() -> None:
     facts = describe(corpus([{"path": "1", "genre": "folk"}, {"path": "2", "genre": "folk"}]))
     assert facts.statuses["clips"].to_dict() == {"not scanned": 2}

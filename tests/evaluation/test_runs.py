@@ -21,6 +21,8 @@ from wavemel.evaluation.runs import (
     evaluate_on,
     evaluate_run,
     evaluate_runs,
+    figures,
+    figures_of_several,
     run_predictions,
     tracks,
 )
@@ -37,6 +39,22 @@ def test_windows_and_tracks(report: Path) -> None:
     columns = [f"p_{c}" for c in classes]
     np.testing.assert_allclose(clip.probabilities[0], one[columns].iloc[0])
     np.testing.assert_allclose(track.probabilities[0], one[columns].mean())
+
+
+def test_an_artist_in_two_spellings_is_one_as_in_splits(report: Path) -> None:
+    run = report / "runs" / "wave-fold0"
+    classes = tuple(json.loads((run / "run.json").read_text())["classes"])
+    kept = run_predictions(run)
+    said = ["The Band", " the  BAND"]
+    paths = kept["path"].unique()
+    artist = kept["path"].map({path: said[i % 2] for i, path in enumerate(paths)})
+    one = tracks(kept.assign(artist=artist), classes, "track")
+    assert len(paths) > 1
+    assert set(one.artists) == {"the band"}
+    # Clips of one artist say nothing of how artists vary.
+    assert figures(kept.assign(artist=artist), classes)["top1_ci95"] is None
+    several = kept.assign(artist=artist, genres=kept["genre"])
+    assert figures_of_several(several, classes)["n_groups"] == 1
 
 
 def test_a_run_is_evaluated_in_the_number_format_of_its_description(

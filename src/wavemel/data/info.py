@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from wavemel.data.leaks import leak_check
+from wavemel.data.leaks import leak_check, same_name
 from wavemel.data.scan import left_out, usable
 from wavemel.data.table import SPLITS, STATUSES, Corpus
 
@@ -84,7 +84,7 @@ def describe(corpus: Corpus) -> Info:
         ),
         licences=_licences(good),
         lengths=_lengths(good["seconds"]),
-        artists=int(good["artist"].nunique()),
+        artists=int(same_name(good["artist"]).nunique()),
         albums=len(good[["artist", "album"]].dropna(subset=["album"]).drop_duplicates()),
         leak=leak_check(good).sentence() if good["split"].notna().any() else "",
         left_out=left_out(table),
@@ -104,7 +104,8 @@ def _genres(table: pd.DataFrame, good: pd.DataFrame) -> tuple[pd.DataFrame, tupl
     genres["hours"] = (
         by_genre["seconds"].sum().reindex(genres.index).fillna(0.0).astype(float) / 3600
     )
-    genres["artists"] = by_genre["artist"].nunique().reindex(genres.index).fillna(0)
+    artists = same_name(good["artist"]).groupby(good["genre"]).nunique()
+    genres["artists"] = artists.reindex(genres.index).fillna(0)
     whole = ["clips", *columns, "left out", "artists"]
     return genres.astype(dict.fromkeys(whole, int)), tuple(columns)
 

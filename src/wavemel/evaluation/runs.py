@@ -82,8 +82,10 @@ def tracks(
         first.index.to_numpy(object),
         first["genre"].map(index).to_numpy(np.int64),
         values,
-        # An unknown artist is a group of one: the track itself.
-        first["artist"].fillna(pd.Series(first.index, index=first.index)).to_numpy(object),
+        # Told apart as in splits. An unknown artist is a group of one: the track itself.
+        same_name(first["artist"])
+        .fillna(pd.Series(first.index, index=first.index))
+        .to_numpy(object),
     )
 
 
@@ -106,7 +108,7 @@ def figures_of_several(predictions: pd.DataFrame, classes: tuple[str, ...]) -> d
     truth = encode(first["genres"], classes, several=True)
     made = {
         level: evaluate_multilabel(
-            truth, values.to_numpy(np.float64), classes, groups=first["artist"]
+            truth, values.to_numpy(np.float64), classes, groups=same_name(first["artist"])
         )
         for level, values in (("clip", first[columns]), ("track", by_path[columns].mean()))
     }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from wavemel.data.labels import encode
+from wavemel.data.leaks import same_name
 from wavemel.errors import DataError
 
 
@@ -20,7 +21,7 @@ class Asked:
     paths: npt.NDArray[np.object_]
     #: Class numbers.
     truth: npt.NDArray[np.int64]
-    #: An unknown artist is a group of one: the clip itself.
+    #: In one spelling each, as splits keep them apart; an unknown one is a group of one: the clip itself.
     artists: npt.NDArray[np.object_]
 
 
@@ -55,7 +56,8 @@ def check_same_test(tested: Mapping[str, pd.DataFrame], classes: tuple[str, ...]
                     f"{name} was tested with other {what}: {path} {tells} {there} there and "
                     f"{here} in {first}"
                 )
-    paths, artists = asked.index.to_numpy(object), asked["artist"].to_numpy(object)
+    paths = asked.index.to_numpy(object)
+    artists = same_name(asked["artist"]).fillna("").to_numpy(object)
     return Asked(paths, encode(asked["genre"], classes), np.where(artists == "", paths, artists))
 
 
