@@ -115,7 +115,7 @@ def ablate(
     # All of them at once: each clip is decoded once for all networks.
     runs = [run for seeds in made.values() for folds in seeds.values() for run in folds]
     for split in (SPLIT, "training") if gaps else (SPLIT,):
-        evaluate_runs(runs, split)
+        evaluate_runs(runs, split, cache=plan.cache)
     classes = work.datasets[0].classes
     answers = {
         name: _answers(by_name[name], seeds, classes, gaps) for name, seeds in made.items() if seeds

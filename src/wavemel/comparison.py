@@ -37,6 +37,7 @@ def compare(
     split: str = "test",
     baselines: dict[str, Entry] | None = None,
     device: str = "cpu",
+    cache: bool = True,
     ensemble: bool = False,
     gaps: bool = False,
     beside: Path | None = None,
@@ -56,6 +57,7 @@ def compare(
     split : which clips.
     baselines : predictions of other models on the same clips.
     device : where to compute.
+    cache : keep what a frozen encoder makes of windows, and take what is kept.
     ensemble : add the averaged answers of all networks.
     gaps : also ask every network about its own training clips.
     beside : another ``results.json``, whose networks' overfitting is shown beside.
@@ -68,7 +70,7 @@ def compare(
         Runs on different classes, on different test clips, or on other genres
         or artists of them; or runs of one name and different settings.
     """
-    read = read_runs(runs, split, device=device)
+    read = read_runs(runs, split, device=device, cache=cache)
     classes = tuple(read[0].about["classes"])
     networks = {name: _network(name, members) for name, members in _grouped(read).items()}
     for name, told in _by_name(networks).items():
@@ -78,7 +80,7 @@ def compare(
     tested = {name: entry.predictions for name, entry in {**networks, **baselines}.items()}
     asked = check_same_test(tested, classes)
 
-    _evaluate_together(list(networks.values()), split, gaps=gaps, device=device)
+    _evaluate_together(list(networks.values()), split, gaps=gaps, device=device, cache=cache)
     networks = {
         name: _further(entry, split, device=device, gaps=gaps) for name, entry in networks.items()
     }
@@ -120,16 +122,18 @@ def compare(
     }
 
 
-def _evaluate_together(networks: list[Entry], split: str, *, gaps: bool, device: str) -> None:
+def _evaluate_together(
+    networks: list[Entry], split: str, *, gaps: bool, device: str, cache: bool
+) -> None:
     """Evaluate on what else is asked for, so that each clip is decoded once for all networks."""
     if gaps:
         runs = [run.path for network in networks for run in network.runs]
-        evaluate_runs(runs, "training", device=device)
+        evaluate_runs(runs, "training", device=device, cache=cache)
     if split == "test":
         # What has no folds is calibrated on its validation clips.
         alone = [network.runs[0] for network in networks if len(network.runs) == 1]
         held = [run.path for run in alone if (run.table["split"] == "validation").any()]
-        evaluate_runs(held, "validation", device=device)
+        evaluate_runs(held, "validation", device=device, cache=cache)
 
 
 def other_networks(file: Path) -> list[dict[str, Any]]:

@@ -99,6 +99,7 @@ def reproduce(plan: Plan, hardware: Hardware | None = None) -> dict[str, Any]:
         title=f"{', '.join(plan.only or names)} on {corpus.name}",
         command=plan.command,
         config_set=plan.configs,
+        cache=plan.cache,
         ensemble=plan.ensemble,
         gaps=plan.gaps,
         beside=plan.beside,

@@ -160,6 +160,16 @@ def test_whole_tracks_take_the_windows_of_training(table: pd.DataFrame) -> None:
     np.testing.assert_allclose(values, plain, atol=1e-5)
 
 
+def test_whole_tracks_without_the_cache_are_made_each_time(table: pd.DataFrame) -> None:
+    path, encoder = table["path"].iloc[0], Encoder()
+    plain = TrackEmbeddings(GRID, encoder, 3, key=KEY, batch=2, cache=False)
+    first, again = plain(path), plain(path)
+    assert encoder.windows == 8
+    assert not files()
+    assert all(map(np.array_equal, first, again))
+    assert all(map(np.array_equal, first, whole_tracks(Encoder())(path)))
+
+
 def test_without_room_for_them_tracks_are_embedded_all_the_same(
     table: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

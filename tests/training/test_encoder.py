@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -13,11 +14,13 @@ import yaml
 from safetensors.torch import load_file
 from tensor_bundles import save_musicnn
 from tiny_encoders import RATE, WIDTH, save_encoder
-from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
+from tiny_runs import DATA, QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
 
+from wavemel.ablation import ablate
 from wavemel.audio.load import windows
 from wavemel.checkpoint import join, load_checkpoint
 from wavemel.data.cache import cache_parts
+from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.predict import predict
 from wavemel.evaluation.runs import evaluate_run
@@ -27,6 +30,7 @@ from wavemel.features.encoders.huggingface import HuggingFaceEncoder
 from wavemel.features.encoders.musicnn import RATE as MUSICNN_RATE
 from wavemel.inference.bundle import read_bundle
 from wavemel.inference.probabilities import Windows2Probabilities
+from wavemel.reproduce import Plan, reproduce
 from wavemel.training.dataset import Dataset
 from wavemel.training.encoder import embedding_stores, open_encoder
 from wavemel.training.folder import changed_settings
@@ -163,6 +167,18 @@ def test_several_runs_embed_a_track_once(
         assert rows_of["start"].tolist() == [w.start for w in read]
         expected = torch.softmax(logits.double(), 1)
         np.testing.assert_allclose(rows_of[columns], expected, atol=1e-5)
+
+
+def test_without_the_cache_a_whole_comparison_keeps_nothing(encoder: str, tmp_path: Path) -> None:
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    described = head(encoder, training={"epochs": 1}).as_dict()
+    (folder / "head.yaml").write_text(json.dumps(described))
+    plan = Plan(DATA, str(folder), tmp_path / "report", SplitChoice(), workers=0, cache=False)
+    reproduce(dataclasses.replace(plan, gaps=True, baselines=()), QUIET)
+    ablate(dataclasses.replace(plan, to=tmp_path / "table"), ("wave",), hardware=QUIET)
+    kept = {part.name: part.files for part in cache_parts()}
+    assert (kept["embeddings"], kept["clips"]) == (0, 0)
 
 
 def test_it_learns(encoder: str, dataset: Dataset, tmp_path: Path) -> None:

@@ -171,12 +171,21 @@ class TrackEmbeddings:
     width : length of an embedding.
     key : as in `embedding_store`.
     batch : windows of a track that are held at once.
+    cache : keep embeddings on disk, and take them from there.
     """
 
     def __init__(
-        self, grid: Grid, embed: Embed, width: int, *, key: Mapping[str, Any], batch: int
+        self,
+        grid: Grid,
+        embed: Embed,
+        width: int,
+        *,
+        key: Mapping[str, Any],
+        batch: int,
+        cache: bool = True,
     ) -> None:
         self._grid, self._embed, self._key, self._batch = grid, embed, key, batch
+        self._cache = cache
         self._record = np.dtype([("start", "<f8"), ("embedding", "<f4", (width,))])
         shape = ["whole tracks", grid.clip.rate, grid.samples, grid.hop, width]
         self._folder, self._opened = _named(shape, key), False
@@ -194,18 +203,23 @@ class TrackEmbeddings:
         DataError
             An embedding is not finite.
         """
+        made = self._kept(path) if self._cache else self._made(path, None)
+        return made["start"], made["embedding"]
+
+    def _kept(self, path: str) -> npt.NDArray[Any]:
+        """Return what the cache holds of a track; made, and kept there, where that is nothing."""
         # As the file is now: a table may be older.
         content = content_hash(path)
         file = _file(self._folder, content)
         made = _load(file)
         if made is None or made.dtype != self._record or not _finite(made["embedding"]):
-            made = self._made(path, content)
+            made = self._made(path, _load(_file(self._trained, content)))
             self._keep(file, made)
-        return made["start"], made["embedding"]
+        return made
 
-    def _made(self, path: str, content: str) -> npt.NDArray[Any]:
+    def _made(self, path: str, trained: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+        """Return a track's records, with what training has made of its first windows."""
         grid, (width,) = self._grid, self._record["embedding"].shape
-        trained = _load(_file(self._trained, content))
         if trained is None or trained.shape[1:] != (width,) or not _finite(trained):
             trained = np.empty((0, width), np.float32)
         rate = grid.clip.rate

@@ -46,8 +46,12 @@ class Entry:
         return str(self.facts.get("pooling", MEAN))
 
 
-def read_runs(folders: Sequence[Path], split: str, *, device: str = "cpu") -> list[Run]:
+def read_runs(
+    folders: Sequence[Path], split: str, *, device: str = "cpu", cache: bool = True
+) -> list[Run]:
     """Return runs with what they predict of one split, in the order given.
+
+    ``device`` and ``cache`` are of `evaluate_runs`.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def read_runs(folders: Sequence[Path], split: str, *, device: str = "cpu") -> li
     if len({tuple(about["classes"]) for about in abouts}) > 1:
         raise DataError("these runs were trained on different class lists and cannot be compared")
     # First: predictions are kept where figures are computed.
-    figures = evaluate_runs(folders, split, device=device)
+    figures = evaluate_runs(folders, split, device=device, cache=cache)
     return [
         Run(
             path=folder,

@@ -42,6 +42,7 @@ def predict_together(
     *,
     device: str = "cpu",
     precision: str = "auto",
+    cache: bool = True,
 ) -> list[pd.DataFrame]:
     """Return what `predict` returns of each model, digit for digit, but decode each track once.
 
@@ -50,6 +51,7 @@ def predict_together(
     asked : models that hear the same windows, each with its rows, which are of the same paths in
         one order.
     device, precision : as in `predict`.
+    cache : keep what a frozen encoder makes of windows, and take what is kept.
     """
     keep_freed_memory()
     check_device(device)
@@ -59,7 +61,7 @@ def predict_together(
     embedder = checkpoint.model.front_end.embedder
     embedded = None
     if embedder is not None:
-        embedded = track_embeddings(checkpoint.experiment, embedder, device)
+        embedded = track_embeddings(checkpoint.experiment, embedder, device, cache=cache)
     bf16 = resolve_precision(precision, device) == "bf16"
     models = [_Asked(model, device, bf16, embedded is not None) for model, _ in asked]
 

@@ -137,11 +137,17 @@ def evaluate_run(
 
 
 def evaluate_runs(
-    folders: Sequence[Path], split: str = "test", *, device: str = "cpu", again: bool = False
+    folders: Sequence[Path],
+    split: str = "test",
+    *,
+    device: str = "cpu",
+    again: bool = False,
+    cache: bool = True,
 ) -> list[dict[str, Any]]:
     """Return what `evaluate_run` returns of each run; runs that hear the same windows hear them together.
 
-    So each clip is decoded once for all of them, which takes longer than most networks.
+    So each clip is decoded once for all of them, which takes longer than most networks. ``cache``:
+    keep what a frozen encoder makes of windows for later calls, and take what is kept.
     """
     found: dict[Path, dict[str, Any]] = {}
     waiting: dict[Hashable, list[Path]] = defaultdict(list)
@@ -153,7 +159,7 @@ def evaluate_runs(
             waiting[_hears(folder, _rows(folder, split)["path"])].append(folder)
     for runs in waiting.values():
         for together in _that_fit(runs):
-            found |= zip(together, _evaluated(together, split, device), strict=True)
+            found |= zip(together, _evaluated(together, split, device, cache), strict=True)
     return [found[folder] for folder in folders]
 
 
@@ -204,7 +210,7 @@ def _that_fit(runs: list[Path]) -> Iterator[list[Path]]:
     yield part
 
 
-def _evaluated(folders: list[Path], split: str, device: str) -> list[dict[str, Any]]:
+def _evaluated(folders: list[Path], split: str, device: str, cache: bool) -> list[dict[str, Any]]:
     """Evaluate runs that hear the same windows, and keep what they say."""
     weights = [fingerprint_of(folder) for folder in folders]
     loaded = [
@@ -214,7 +220,7 @@ def _evaluated(folders: list[Path], split: str, device: str) -> list[dict[str, A
     asked = loaded[0].experiment.training.precision
     rows = [_rows(folder, split) for folder in folders]
     pairs = list(zip(loaded, rows, strict=True))
-    tables = predict_together(pairs, device=device, precision=asked)
+    tables = predict_together(pairs, device=device, precision=asked, cache=cache)
     results = []
     for folder, checkpoint, predictions, hashed in zip(
         folders, loaded, tables, weights, strict=True

@@ -81,7 +81,9 @@ def embedding_stores(
     return train, validation
 
 
-def track_embeddings(experiment: Experiment, embedder: Embedder, device: str) -> TrackEmbeddings:
+def track_embeddings(
+    experiment: Experiment, embedder: Embedder, device: str, *, cache: bool = True
+) -> TrackEmbeddings:
     """Return what gives the embeddings of whole tracks, of the windows that evaluation asks.
 
     Parameters
@@ -89,6 +91,7 @@ def track_embeddings(experiment: Experiment, embedder: Embedder, device: str) ->
     experiment : a trained one, which says which encoder it was.
     embedder : that encoder.
     device : where to compute what is not in the cache.
+    cache : keep embeddings on disk, and take them from there.
     """
     return TrackEmbeddings(
         _grid(experiment),
@@ -96,6 +99,7 @@ def track_embeddings(experiment: Experiment, embedder: Embedder, device: str) ->
         _kept_width(experiment),
         key=_key(embedder),
         batch=experiment.evaluation.batch_size,
+        cache=cache,
     )
 
 
