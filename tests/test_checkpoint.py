@@ -3,6 +3,7 @@
 import errno
 import json
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,12 @@ def test_there_and_back(saved: Path) -> None:
         x = torch.randn(2, 8000)
         with torch.inference_mode():
             assert torch.equal(loaded.model(x), original(x))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="access rights are those of POSIX")
+def test_who_may_read_the_description_may_read_the_weights(saved: Path) -> None:
+    described, weights = (saved / f"best.{end}" for end in ("json", "safetensors"))
+    assert weights.stat().st_mode == described.stat().st_mode
 
 
 def test_another_class_list_is_refused(saved: Path) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from wavemel.errors import ModelError
 from wavemel.experiment import Experiment, make_experiment
+from wavemel.whole import umask
 
 if TYPE_CHECKING:
     from wavemel.networks.model import GenreModel
@@ -65,6 +66,8 @@ def save_checkpoint(
         if "os error 28" in str(error):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(weights)) from error
         raise
+    # It lets nobody else read what it writes.
+    part.chmod(0o666 & ~umask())
     os.replace(part, weights)
     write_json(
         stem.with_suffix(".json"),

@@ -40,7 +40,7 @@ def new_folder(folder: Path, replaceable: Callable[[Path], None]) -> Iterator[Pa
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    part.chmod(0o777 & ~_umask())
+    part.chmod(0o777 & ~umask())
     try:
         yield part
         if folder.exists():
@@ -55,7 +55,9 @@ def new_folder(folder: Path, replaceable: Callable[[Path], None]) -> Iterator[Pa
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _umask() -> int:
+def umask() -> int:
+    """Return the access rights that this process's new files do not get."""
+    # It can only be read by setting it.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -12,6 +12,7 @@ from wavemel.audio.locate import MEMBER_MARK, split
 from wavemel.data.sources import SOURCES
 from wavemel.data.table import REQUIRED, TEXT, Corpus, as_table
 from wavemel.errors import DataError, MissingExtraError
+from wavemel.whole import umask
 
 SUFFIXES = (".csv", ".tsv", ".parquet")
 #: What other data sets call our columns: offered in the error, never taken silently.
@@ -144,7 +145,7 @@ def write_table(table: pd.DataFrame, file: str | os.PathLike[str], *, force: boo
             rows.to_parquet(temporary, index=False)
         else:
             rows.to_csv(temporary, index=False, sep="\t" if out.suffix.lower() == ".tsv" else ",")
-        os.chmod(temporary, 0o666 & ~_umask())
+        os.chmod(temporary, 0o666 & ~umask())
         os.replace(temporary, out)
     finally:
         Path(temporary).unlink(missing_ok=True)
@@ -163,13 +164,6 @@ def check_out(file: str | os.PathLike[str], *, force: bool = False) -> Path:
     if out.exists() and not force:
         raise DataError(f"{out} exists: give another name, or --force to overwrite it")
     return out
-
-
-def _umask() -> int:
-    # The process's umask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 SOURCES.register("table")(TableFileSource())
