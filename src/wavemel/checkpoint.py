@@ -91,7 +91,8 @@ def load_checkpoint(path: str | Path, expect: tuple[str, ...] | None = None) -> 
     Raises
     ------
     ModelError
-        Nothing there, files that do not belong together, or another class list.
+        Nothing there, files that do not belong together, another class list, or weights that are
+        no numbers.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -118,11 +119,17 @@ def load_checkpoint(path: str | Path, expect: tuple[str, ...] | None = None) -> 
     members = [_untrained(member, classes, str(description)) for member in saved["members"]]
     whole = join(members) if len(members) > 1 else members[0]
     try:
+        tensors = load_file(weights)
         # assign=False copies into the channels_last layout that the model was built with.
-        whole.model.load_state_dict(load_file(weights))
+        whole.model.load_state_dict(tensors)
     except (RuntimeError, SafetensorError, OSError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"{weights} does not hold this network's weights: {reason}") from error
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise ModelError(
+            f"{weights} holds weights that are no numbers: training has diverged (see the losses in the "
+            "run's metrics.csv); train anew into another folder with a lower training.learning_rate"
+        )
     whole.model.eval()
     return whole
 

@@ -63,7 +63,8 @@ class History(L.Callback):
                 + ", ".join(
                     f"{k.replace('_', ' ')} {v:.3f}"
                     for k, v in figures.items()
-                    if not math.isnan(v)
+                    # A loss that is no number is said: training has diverged.
+                    if k in trainer.callback_metrics
                 )
                 + f" ({self.rows[-1]['seconds']:.0f} s)",
                 file=sys.stderr,
@@ -101,6 +102,9 @@ class KeepBest(L.Callback):
             self._save(trainer, pl_module, {})
             return
         value = float(trainer.callback_metrics.get(self.figure, math.nan))
+        if math.isnan(float(trainer.callback_metrics.get("validation_loss", math.nan))):
+            # Weights that are no numbers answer the first genre always, and are right at times.
+            value = math.nan
         first = self.best is None or math.isnan(self.best)
         # A run whose loss is NaN from the start still leaves weights to look at.
         if not (first or self.sign * value > self.sign * (self.best or 0.0)):
