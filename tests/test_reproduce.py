@@ -15,12 +15,11 @@ from tiny_runs import DATA, QUIET, write_configs
 
 from wavemel.commands.options import seed_numbers
 from wavemel.comparison import compare
+from wavemel.data.sources import open_corpus
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
 from wavemel.evaluation.calibration import fit
-from wavemel.evaluation.runs import (
-    run_predictions,
-)
+from wavemel.evaluation.runs import run_predictions, run_table
 from wavemel.reproduce import Plan, reproduce
 
 KEYS = {
@@ -188,6 +187,27 @@ def test_a_report_whose_networks_start_from_others_can_be_moved(
     Path("rep one").rename("rep two")
     moved = reproduce(dataclasses.replace(plan, to=Path("rep two")), QUIET)
     assert moved["models"] == made["models"]
+
+
+def test_the_data_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    music = tmp_path / "music"
+    for row in open_corpus(DATA).table.itertuples():
+        place = music / row.genre / row.artist / Path(row.path).name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(row.path, place)
+    configs = write_configs(tmp_path / "configs", "mel")
+    split = SplitChoice("stratified")
+    plan = Plan(str(music), str(configs), tmp_path / "report", split, workers=0)
+    made = reproduce(plan, QUIET)
+    moved = music.rename(tmp_path / "moved")
+    monkeypatch.setattr("wavemel.reproduce.train", None)
+    again = reproduce(dataclasses.replace(plan, data=str(moved)), QUIET)
+    figures = ("name", "n", "top1", "log_loss")
+    for model, before in zip(again["models"], made["models"], strict=True):
+        assert [model[key] for key in figures] == pytest.approx([before[key] for key in figures])
+    run = tmp_path / "report" / "runs" / "mel"
+    for rows in (run_table(run), run_predictions(run)):
+        assert rows["path"].str.startswith(str(moved)).all()
 
 
 def test_branches_are_trained_first_whatever_their_names(

@@ -32,7 +32,7 @@ from wavemel.progress import track
 from wavemel.registry import suggest
 from wavemel.reports.write import write_report
 from wavemel.training.dataset import Dataset, split_dataset
-from wavemel.training.folder import changed_settings, check_branches, is_run
+from wavemel.training.folder import changed_settings, check_branches, follow_clips, is_run
 from wavemel.training.run import train
 from wavemel.training.trainer import Hardware
 
@@ -252,7 +252,9 @@ def _run(
     experiment: Experiment, data: Dataset, plan: Plan, folder: Path, hardware: Hardware | None
 ) -> Path:
     """Train one network, or take it as it is where it is finished."""
-    if not _finished(experiment, data, folder):
+    if _finished(experiment, data, folder):
+        follow_clips(folder, data)
+    else:
         resume = is_run(folder)
         train(experiment, data, folder, resume=resume, cache=plan.cache, hardware=hardware)
     return folder

@@ -247,7 +247,7 @@ class Killed(BaseException):
     """The end of a process, which nothing catches."""
 
 
-@pytest.mark.parametrize("writes", range(6))
+@pytest.mark.parametrize("writes", range(7))
 def test_a_folder_whose_making_was_cut_short_is_taken_up(
     writes: int, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

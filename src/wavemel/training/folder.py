@@ -23,6 +23,7 @@ from typing import Any
 import yaml
 
 from wavemel.checkpoint import fingerprint_of, read_experiment, read_json, write_json
+from wavemel.data.sources.table_file import read_rows
 from wavemel.errors import ModelError
 from wavemel.experiment import Experiment, complete, make_experiment
 from wavemel.machine import describe_machine
@@ -45,7 +46,7 @@ def _cut_short(folder: Path) -> bool:
     parts = {name for name in held if name.endswith(".part")}
     # A table alone may be anybody's: before it comes what says whose it is.
     ours = "run.json" in held or held == parts
-    return ours and held <= {*_FIRST[:-1], "run.json.part", "experiment.yaml.part"}
+    return ours and held <= {*_FIRST[:-1], *(f"{name}.part" for name in _FIRST)}
 
 
 def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: bool) -> Path | None:
@@ -87,8 +88,8 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
         write_json(about, {**old, "finished": False})
         _write_experiment(folder, experiment)
         # Figures of the weights that are about to change.
-        for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
-            stale.unlink()
+        _forget_figures(folder)
+        follow_clips(folder, data)
     elif folder.exists() and not _cut_short(folder):
         raise ModelError(f"{folder} is not empty and holds no run: give another --to")
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,10 +109,33 @@ def open_folder(folder: Path, experiment: Experiment, data: Dataset, resume: boo
                 "machine": describe_machine(),
             },
         )
-        data.table.to_csv(folder / "table.csv", index=False)
+        _write_table(folder, data)
         data.left_out.to_csv(folder / "left_out.csv", index=False)
         _write_experiment(folder, experiment)
     return last if resume and last.exists() else None
+
+
+def follow_clips(folder: Path, data: Dataset) -> None:
+    """Let a run of the same data name its clips where they lie now, if that is elsewhere than it says.
+
+    What is kept of its predictions names the clips where they were, and is made anew.
+    """
+    table = folder / "table.csv"
+    written = set(read_rows(table)["path"]) if table.exists() else set()
+    if written != set(data.table["path"]):
+        _forget_figures(folder)
+        _write_table(folder, data)
+
+
+def _forget_figures(folder: Path) -> None:
+    for stale in (*folder.glob("evaluation-*"), *folder.glob("predictions-*")):
+        stale.unlink()
+
+
+def _write_table(folder: Path, data: Dataset) -> None:
+    part = folder / "table.csv.part"
+    data.table.to_csv(part, index=False)
+    os.replace(part, folder / "table.csv")
 
 
 def changed_settings(folder: Path, experiment: Experiment) -> list[str]:
