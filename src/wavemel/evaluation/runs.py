@@ -40,6 +40,7 @@ from wavemel.evaluation.predictions import (
     probability_columns,
     save_predictions,
 )
+from wavemel.evaluation.unchanged import check_unchanged
 from wavemel.pooling import MEAN, pool_tracks
 from wavemel.runtime import resolve_precision
 
@@ -131,7 +132,7 @@ def evaluate_run(
     ModelError
         The folder holds no trained model.
     DataError
-        The run's table has no clips in this split.
+        The run's table has no clips in this split, or a file holds other sound than it did.
     """
     return evaluate_runs([folder], split, device=device, again=again)[0]
 
@@ -218,8 +219,9 @@ def _evaluated(folders: list[Path], split: str, device: str, cache: bool) -> lis
         for folder in folders
     ]
     asked = loaded[0].experiment.training.precision
-    rows = [_rows(folder, split) for folder in folders]
-    pairs = list(zip(loaded, rows, strict=True))
+    rows = {folder: _rows(folder, split) for folder in folders}
+    check_unchanged(rows)
+    pairs = list(zip(loaded, rows.values(), strict=True))
     tables = predict_together(pairs, device=device, precision=asked, cache=cache)
     results = []
     for folder, checkpoint, predictions, hashed in zip(
