@@ -11,6 +11,7 @@ import pytest
 
 from wavemel.data.sources import open_corpus
 from wavemel.data.sources.table_file import write_table
+from wavemel.data.table import as_table
 from wavemel.errors import DataError
 
 
@@ -115,6 +116,15 @@ def test_written_tables_read_back(tmp_path: Path, suffix: str) -> None:
     moved.mkdir()
     out.rename(moved / out.name)
     assert open_corpus(str(moved / out.name)).table["path"][0] == f"{moved}/a, b.mp3"
+
+
+def test_names_that_begin_oddly_are_found_again(tmp_path: Path) -> None:
+    rows = [(str(tmp_path / name), "folk") for name in (" a/ 1.mp3", "~b/2.mp3", "c/3.mp3")]
+    table = as_table(pd.DataFrame(rows, columns=["path", "genre"]), "here")
+    out = write_table(table, tmp_path / "out.csv")
+    assert open_corpus(str(out)).table["path"].tolist() == table["path"].tolist()
+    # Those of all others stand there as they are.
+    assert out.read_text().endswith("\nc/3.mp3,folk\n")
 
 
 def test_tables_are_not_overwritten(tmp_path: Path) -> None:

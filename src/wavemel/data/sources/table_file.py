@@ -136,7 +136,7 @@ def write_table(table: pd.DataFrame, file: str | os.PathLike[str], *, force: boo
     out = check_out(file, force=force)
     inside = str(out.parent) + os.sep
     rows = table.copy()
-    rows["path"] = [path.removeprefix(inside) for path in rows["path"]]
+    rows["path"] = [_relative(path, inside) for path in rows["path"]]
     rows = rows[[c for c in rows.columns if c in REQUIRED or rows[c].notna().any()]]
     handle, temporary = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".tmp")
     os.close(handle)
@@ -150,6 +150,13 @@ def write_table(table: pd.DataFrame, file: str | os.PathLike[str], *, force: boo
     finally:
         Path(temporary).unlink(missing_ok=True)
     return out
+
+
+def _relative(path: str, inside: str) -> str:
+    """Return a path as seen from the folder ``inside``; as it is, where it lies elsewhere."""
+    seen = path.removeprefix(inside)
+    # Reading skips a space before a value, and takes a tilde for somebody's home.
+    return f".{os.sep}{seen}" if seen.startswith((" ", "~")) else seen
 
 
 def check_out(file: str | os.PathLike[str], *, force: bool = False) -> Path:
