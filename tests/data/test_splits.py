@@ -49,6 +49,16 @@ def test_stratified_is_80_10_10_in_every_genre() -> None:
     assert counts.to_numpy().tolist() == [[80, 10, 10], [40, 5, 5], [1, 1, 1]]
 
 
+@pytest.mark.parametrize("how", ["auto", "artist", "stratified", "random", "all"])
+@pytest.mark.parametrize("fold", ["test_fold", "validation_fold"])
+def test_a_fold_of_a_split_that_has_none_is_refused(how: str, fold: str) -> None:
+    corpus = corpus_of(rows_of({"a": 60, "b": 60}, per_artist=3))
+    with pytest.raises(ConfigError, match=r"a fold is asked for, but the split .* has none"):
+        split(corpus, how, **{fold: 0})
+    # Without it, it is a split.
+    assert sizes(split(corpus, how))[0] >= 90
+
+
 @pytest.mark.parametrize("how", ["stratified", "artist", "folds"])
 def test_drawn_splits_follow_from_the_seed_not_from_the_order(how: str) -> None:
     corpus = corpus_of(rows_of({"a": 60, "b": 60}, per_artist=3))

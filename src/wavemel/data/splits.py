@@ -71,13 +71,19 @@ def make_split(
         No usable clips, a genre with one clip, an empty side, or a genre that
         is missing in training.
     ConfigError
-        There is no such method.
+        There is no such method, or a fold is asked for of one that has none.
     """
     choice = choice or SplitChoice()
     if choice.how not in METHODS:
         raise ConfigError(f"there is no split {choice.how!r}{suggest(choice.how, list(METHODS))}")
     _check_genres(corpus, rows)
-    sides, description = METHODS[choice.how](corpus, rows, choice)
+    how = _chosen(corpus, rows) if choice.how == "auto" else choice.how
+    if how not in _OF_FOLDS and (choice.test_fold, choice.validation_fold) != (None, None):
+        raise ConfigError(
+            f"a fold is asked for, but the split {how!r} of {corpus.name} has none: take the split "
+            "'folds', or data with a column 'fold'"
+        )
+    sides, description = METHODS[how](corpus, rows, choice)
     if not choice.validate and (sides == "validation").any():
         sides = sides.mask((sides == "validation").fillna(False), "training")
         description += " Here the validation clips train as well: nothing validates."
@@ -145,12 +151,15 @@ def cross_validation(corpus: Corpus, choice: SplitChoice | None = None) -> Itera
         yield dataclasses.replace(choice, how=how, test_fold=fold, validation_fold=None)
 
 
-def _auto(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd.Series, str]:
+def _chosen(corpus: Corpus, rows: pd.DataFrame) -> str:
+    """Return the method that "auto" means for these data."""
     if rows["split"].notna().any() or rows["fold"].notna().any():
-        how = "official" if corpus.split_origin == "official" else "given"
-    else:
-        how = "artist" if rows["artist"].notna().any() else "stratified"
-    return METHODS[how](corpus, rows, choice)
+        return "official" if corpus.split_origin == "official" else "given"
+    return "artist" if rows["artist"].notna().any() else "stratified"
+
+
+def _auto(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd.Series, str]:
+    return METHODS[_chosen(corpus, rows)](corpus, rows, choice)
 
 
 def _given(corpus: Corpus, rows: pd.DataFrame, choice: SplitChoice) -> tuple[pd.Series, str]:
@@ -253,6 +262,10 @@ METHODS: dict[str, Method] = {
     "folds": _folds,
     "all": _all,
 }
+
+
+#: Those of them in which a fold tests and another one validates.
+_OF_FOLDS = frozenset({"given", "official", "folds"})
 
 
 def _sides_of_folds(fold: pd.Series, choice: SplitChoice, name: str) -> tuple[pd.Series, str]:
