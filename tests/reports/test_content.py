@@ -39,6 +39,26 @@ def words(made: Document) -> str:
     return " ".join(p.text for s in made.sections for p in s.parts if isinstance(p, Text))
 
 
+def test_figures_of_clips_that_training_has_seen_say_so(results: dict[str, Any]) -> None:
+    assert document(results).banners == []  # of test clips
+
+    def banner(split: str, **training: Any) -> list[tuple[str, str]]:
+        for model in results["models"]:
+            model["split"] = split
+            if model["experiment"]:
+                model["experiment"]["training"].update(training)
+        return document(results).banners
+
+    ((title, text),) = banner("training")
+    assert title == "TRAINING CLIPS"
+    assert "nothing of music that is new" in text
+    ((title, text),) = banner("validation", select="validation_top1")
+    assert title == "VALIDATION CLIPS"
+    assert "of wave, mel and combined was picked by the clips" in text
+    assert len(banner("validation", select="last", patience=3)) == 1
+    assert banner("validation", select="last", patience=None) == []
+
+
 def test_every_chapter_is_there(results: dict[str, Any], made: Document) -> None:
     assert [s.key for s in made.sections] == [
         *("results", "networks", "training", "genres", "confidence", "data", "repeat"),

@@ -37,6 +37,7 @@ from wavemel.reports.tables import (
 from wavemel.reports.wording import (
     accuracy_note,
     duration,
+    known_clips_banner,
     listing,
     number,
     other_data_note,
@@ -85,8 +86,9 @@ def make_document(results: dict[str, Any]) -> Document:
 
 
 def _banners(results: dict[str, Any]) -> list[tuple[str, str]]:
-    data = results["data"]
-    return [synthetic_banner(data["name"])] if data["synthetic"] else []
+    data, known = results["data"], known_clips_banner(results["models"])
+    banners = [synthetic_banner(data["name"])] if data["synthetic"] else []
+    return [*banners, *([known] if known else [])]
 
 
 def _facts(results: dict[str, Any]) -> list[tuple[str, str]]:

@@ -102,6 +102,33 @@ def synthetic_banner(data: str) -> tuple[str, str]:
     )
 
 
+def known_clips_banner(models: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """Return title and text of the banner over figures of clips that training has seen, or None."""
+    split = models[0]["split"]
+    if split == "training":
+        return (
+            "TRAINING CLIPS",
+            "The networks have learnt from the clips that these figures are of: the figures say how well "
+            "they are known by heart, and nothing of music that is new.",
+        )
+    chosen = [m["name"] for m in models if m["experiment"] and _is_chosen(m["experiment"])]
+    if split == "validation" and chosen:
+        return (
+            "VALIDATION CLIPS",
+            f"The epoch whose weights are kept of {listing(chosen)} was picked by the clips that these "
+            "figures are of, so they flatter; figures of the test clips do not.",
+        )
+    return None
+
+
+def _is_chosen(experiment: dict[str, Any]) -> bool:
+    """Return whether validation clips decide which epoch's weights are kept."""
+    training = experiment["training"]
+    # Runs of earlier versions do not say.
+    picked = training.get("select", "validation_loss") != "last"
+    return picked or training.get("patience") is not None
+
+
 def other_data_note(results: dict[str, Any]) -> str:
     """Return that the paper's columns are of other data, where they stand and are."""
     data = results["data"]
