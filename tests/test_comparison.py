@@ -113,6 +113,23 @@ def test_runs_of_one_name_are_one_recipe(report: Path, tmp_path: Path) -> None:
         compare([run, other], **told)
 
 
+def test_what_is_said_of_the_data_is_of_all_runs(report: Path, tmp_path: Path) -> None:
+    run = report / "runs" / "wave-fold0"
+    other = Path(shutil.copytree(report / "runs" / "mel-fold0", tmp_path / "other"))
+    about = json.loads((other / "run.json").read_text())
+    about["data"] |= {"name": "more", "notes": [*about["data"]["notes"], "a note of its own"]}
+    (other / "run.json").write_text(json.dumps(about))
+    (other / "left_out.csv").write_text("path,genre,status,reason\n/x/rock/a.mp3,rock,short,1 s\n")
+    found = compare([run, other], title="t", command="c")["data"]
+    assert found["name"] == "demo and more"
+    assert found["notes"] == about["data"]["notes"]
+    assert found["left_out"] == {"short": 1}
+    assert [clip["path"] for clip in found["left_out_clips"]] == ["rock/a.mp3"]
+    same = compare([run, run.with_name("mel-fold0")], title="t", command="c")["data"]
+    first = json.loads((run / "run.json").read_text())["data"]
+    assert all(same[key] == first[key] for key in ("name", "notes", "left_out"))
+
+
 def test_runs_tested_with_other_labels_are_not_compared(report: Path, tmp_path: Path) -> None:
     run = report / "runs" / "wave-fold0"
     other = Path(shutil.copytree(report / "runs" / "mel-fold0", tmp_path / "other"))

@@ -283,13 +283,22 @@ def _model_facts(runs: Sequence[Run]) -> dict[str, Any]:
 def _data(
     runs: Sequence[Run], asked: Asked, classes: tuple[str, ...], split: str
 ) -> dict[str, Any]:
-    """Return what the results say of the data: how it was split, and the clips of each side."""
-    data = dict(runs[0].about["data"])
-    data["split"] = "; ".join(sorted({run.about["data"]["split"] for run in runs}))
-    data["leak"] = " ".join(sorted({run.about["data"]["leak"] for run in runs}))
+    """Return what the results say of the data of all runs: how split, the clips of each side, what is left out."""
+    abouts = [run.about["data"] for run in runs]
+    data = dict(abouts[0])
+    data["name"] = " and ".join(dict.fromkeys(about["name"] for about in abouts))
+    data["synthetic"] = any(about["synthetic"] for about in abouts)
+    data["notes"] = list(dict.fromkeys(note for about in abouts for note in about["notes"]))
+    data["split"] = "; ".join(sorted({about["split"] for about in abouts}))
+    data["leak"] = " ".join(sorted({about["leak"] for about in abouts}))
     data["counts"] = _counts(runs, asked, classes, split)
     # An empty field is missing; a genre may well be called "None".
-    listed = pd.read_csv(runs[0].path / "left_out.csv", dtype="string", keep_default_na=False)
+    lists = [
+        pd.read_csv(run.path / "left_out.csv", dtype="string", keep_default_na=False)
+        for run in runs
+    ]
+    listed = pd.concat(lists, ignore_index=True).drop_duplicates("path")
+    data["left_out"] = listed["status"].value_counts().to_dict()
     # File names only: a report is passed on, and folders are nobody's business.
     listed["path"] = listed["path"].str.rsplit("/", n=2).str[-2:].str.join("/")
     data["left_out_clips"] = listed[["path", "status", "reason"]].to_dict(orient="records")
