@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +16,16 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
-from tiny_runs import QUIET, StopInTheMiddle, rows, tiny, tiny_dataset, weights
+from tiny_runs import (
+    DATA,
+    QUIET,
+    StopInTheMiddle,
+    rows,
+    tiny,
+    tiny_dataset,
+    weights,
+    write_configs,
+)
 
 from wavemel.checkpoint import load_checkpoint
 from wavemel.errors import ConfigError, ModelError
@@ -79,6 +90,22 @@ def test_chance_matters_at_all(dataset: Dataset, tmp_path: Path) -> None:
     train(tiny(training={"epochs": 1}, seed=1), dataset, tmp_path / "b", hardware=QUIET)
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert not all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_several_processes_log_what_their_network_gets(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three processes share eight validation clips, which do not divide by three."""
+    assert len(dataset.part("validation")) == 8
+    config = write_configs(tmp_path / "configs", "mel") / "mel.yaml"
+    options = ["--data", DATA, "--to", str(tmp_path / "run"), "--accelerator", "cpu"]
+    command = [sys.executable, "-m", "wavemel", "train", str(config), *options, "--devices", "3"]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    subprocess.run(command, check=True, timeout=300)
+    (logged,) = rows(tmp_path / "run")
+    found = evaluate_run(tmp_path / "run", "validation")
+    assert float(logged["validation_loss"]) == pytest.approx(found["log_loss"], rel=0.05)
+    assert float(logged["validation_top1"]) == pytest.approx(found["top1"], abs=0.126)
 
 
 def test_the_run_folder_describes_itself(dataset: Dataset, tmp_path: Path) -> None:

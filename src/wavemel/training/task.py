@@ -153,7 +153,8 @@ class GenreTask(L.LightningModule):
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            batch_size=len(targets),
+            # Lightning divides by the mean of the processes' counts, and rounds it where it is whole.
+            batch_size=float(len(targets)),  # type: ignore[arg-type]
             sync_dist=True,
         )
 
