@@ -189,6 +189,22 @@ def test_a_report_whose_networks_start_from_others_can_be_moved(
     assert moved["models"] == made["models"]
 
 
+def test_where_nothing_validates_baselines_learn_from_no_more_clips(tmp_path: Path) -> None:
+    configs = write_configs(tmp_path / "configs", "mel")
+    plan = Plan(DATA, str(configs), tmp_path / "report", SplitChoice(), workers=0)
+    notes = {}
+    for validate in (True, False):
+        changed = dataclasses.replace(
+            plan,
+            to=tmp_path / f"report-{validate}",
+            split=SplitChoice(validate=validate),
+            changes=("training.select=last",),
+        )
+        notes[validate] = reproduce(changed, QUIET)["data"]["notes"][-1]
+    assert "learn from training and validation clips together" in notes[True]
+    assert notes[False].endswith("Both learn from the same clips, for nothing validates.")
+
+
 def test_the_data_can_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     music = tmp_path / "music"
     for row in open_corpus(DATA).table.itertuples():
