@@ -334,10 +334,16 @@ def test_what_is_refused(dataset: Dataset, tmp_path: Path) -> None:
     (full / "letter.txt").write_text("dear")
     with pytest.raises(ModelError, match="not empty"):
         train(tiny(), dataset, full, hardware=QUIET)
-    with pytest.raises(ConfigError, match="no logger"):
-        train(
-            tiny(), dataset, tmp_path / "l", hardware=Hardware(loggers=("abacus",), progress=False)
-        )
+    for asked, sentence in (
+        ({"loggers": ("abacus",)}, "no logger"),
+        ({"accelerator": "abacus"}, "accelerator 'abacus' .* cannot be used"),
+        ({"accelerator": "cpu", "devices": 0}, "devices 0 cannot be used"),
+        ({"accelerator": "cpu", "devices": "two"}, "devices 'two' cannot be used"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            train(tiny(), dataset, tmp_path / "l", hardware=Hardware(progress=False, **asked))
+    # Nothing half-made is left behind.
+    assert not (tmp_path / "l").exists()
 
 
 def test_other_settings_cannot_be_slipped_in_by_resuming(dataset: Dataset, tmp_path: Path) -> None:

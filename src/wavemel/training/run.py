@@ -25,7 +25,7 @@ from wavemel.training.encoder import embedding_stores, embeds, open_encoder
 from wavemel.training.folder import open_folder
 from wavemel.training.loader import Chunks, ClipLoader, Store
 from wavemel.training.task import GenreTask
-from wavemel.training.trainer import Hardware, make_trainer, quieten, resolve_device
+from wavemel.training.trainer import Hardware, check_hardware, make_trainer, quieten, resolve_device
 
 
 def train(
@@ -52,6 +52,8 @@ def train(
 
     Raises
     ------
+    ConfigError
+        The hardware that is asked for is not there.
     ModelError
         The folder holds another run, or there is nothing to resume; or the encoder that the
         network stands on, or a run that a branch starts from, cannot be loaded.
@@ -59,6 +61,7 @@ def train(
     hardware = hardware or Hardware()
     keep_freed_memory()
     quieten()
+    check_hardware(hardware)
     settings = experiment.training
     training, validation = data.part("training"), data.part("validation")
     _check_validation(experiment, len(validation))

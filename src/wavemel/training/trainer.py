@@ -13,10 +13,14 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from wavemel.errors import ConfigError, MissingExtraError
 from wavemel.experiment import Experiment
 from wavemel.runtime import resolve_precision
+
+#: Loggers, and whether their library is an optional part.
+LOGGERS = {"tensorboard": False, "mlflow": True, "wandb": True}
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,38 @@ class Hardware:
     progress: bool = field(default_factory=lambda: os.isatty(2))
     #: Compile the network with torch.compile: minutes at first, then quicker steps on a GPU.
     compile: bool = False
+
+
+def check_hardware(hardware: Hardware) -> None:
+    """Raise an error where no Trainer can be made of what is asked for, before anything else is done.
+
+    Raises
+    ------
+    ConfigError
+        There is no such accelerator here, it has not so many devices, or there is no such logger.
+    MissingExtraError
+        A logger's library is not installed.
+    """
+    for name in hardware.loggers:
+        if name not in LOGGERS:
+            raise ConfigError(f"there is no logger {name!r} (known: {', '.join(LOGGERS)})")
+        if LOGGERS[name] and importlib.util.find_spec(name) is None:
+            raise MissingExtraError(name, f"--logger {name}")
+    try:
+        L.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            num_nodes=hardware.nodes,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+    except (MisconfigurationException, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(
+            f"accelerator {hardware.accelerator!r} with devices {hardware.devices!r} cannot be used: {reason}"
+        ) from error
 
 
 def make_trainer(
@@ -93,17 +129,14 @@ def _strategy(head_epochs: int, device: str, hardware: Hardware) -> str:
 
 
 def _logger(name: str, folder: Path) -> Logger:
+    """Return one of `LOGGERS`."""
     if name == "tensorboard":
         return TensorBoardLogger(folder, name="", version="tensorboard")
-    if name in ("mlflow", "wandb"):
-        if importlib.util.find_spec(name) is None:
-            raise MissingExtraError(name, f"--logger {name}")
-        from lightning.pytorch.loggers import MLFlowLogger, WandbLogger
+    from lightning.pytorch.loggers import MLFlowLogger, WandbLogger
 
-        if name == "mlflow":
-            return MLFlowLogger("wavemel", run_name=folder.name)
-        return WandbLogger(name=folder.name, project="wavemel", save_dir=folder)
-    raise ConfigError(f"there is no logger {name!r} (known: tensorboard, mlflow, wandb)")
+    if name == "mlflow":
+        return MLFlowLogger("wavemel", run_name=folder.name)
+    return WandbLogger(name=folder.name, project="wavemel", save_dir=folder)
 
 
 def quieten() -> None:
