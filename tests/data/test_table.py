@@ -50,3 +50,8 @@ def test_hash_is_of_audio_and_labels_not_of_place_or_order() -> None:
     assert table_hash(table) == table_hash(moved.iloc[::-1])
     relabelled = as_table([{**ROWS[0], "genre": "Pop"}, ROWS[1]], "here")
     assert table_hash(table) != table_hash(relabelled)
+    # Where clips have several labels, those are what is learnt.
+    several = table.assign(genres="Rock|Pop")
+    assert table_hash(several) == table_hash(table)
+    assert table_hash(several, "genres") != table_hash(several)
+    assert table_hash(several, "genres") != table_hash(table.assign(genres="Rock"), "genres")

@@ -127,14 +127,14 @@ def as_table(rows: pd.DataFrame | Iterable[dict[str, Any]], where: str) -> pd.Da
     return table[[*COLUMNS, *others]].reset_index(drop=True)
 
 
-def table_hash(table: pd.DataFrame) -> str:
+def table_hash(table: pd.DataFrame, labels: str = "genre") -> str:
     """Return a short hash of which audio and labels a table holds, whatever the folder they lie in.
 
-    It covers content (or, before a scan, the file name), genre, artist, split and fold.
+    It covers content (or, before a scan, the file name), genre, artist, split and fold, and the
+    column of ``labels``.
     """
+    columns = dict.fromkeys(("genre", "artist", "split", "fold", labels))
     name = table["content"].fillna(table["path"].str.rsplit("/", n=1).str[-1])
-    key = pd.DataFrame(
-        {"name": name, **{c: table[c] for c in ("genre", "artist", "split", "fold")}}
-    )
+    key = pd.DataFrame({"name": name, **{c: table[c] for c in columns}})
     text = key.sort_values(list(key.columns)).to_csv(index=False)
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]

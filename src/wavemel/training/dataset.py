@@ -49,7 +49,7 @@ class Dataset:
     @property
     def hash(self) -> str:
         """Hash of audio, labels and split."""
-        return table_hash(self.table)
+        return table_hash(self.table, self.labels)
 
     def part(self, split: str) -> pd.DataFrame:
         """Return the clips of one split."""
