@@ -3,11 +3,8 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import lightning as L
 import numpy as np
@@ -17,14 +14,12 @@ import torch
 import yaml
 from safetensors.torch import load_file
 from tiny_runs import (
-    DATA,
     QUIET,
     StopInTheMiddle,
     rows,
     tiny,
     tiny_dataset,
     weights,
-    write_configs,
 )
 
 from wavemel.checkpoint import load_checkpoint
@@ -32,7 +27,6 @@ from wavemel.errors import ConfigError, ModelError
 from wavemel.evaluation.runs import evaluate_run
 from wavemel.experiment import Experiment, make_experiment
 from wavemel.networks.wave import WaveConfig
-from wavemel.training.callbacks import KeepBest
 from wavemel.training.dataset import Dataset
 from wavemel.training.folder import changed_settings, check_branches, is_run, open_folder
 from wavemel.training.run import train
@@ -90,22 +84,6 @@ def test_chance_matters_at_all(dataset: Dataset, tmp_path: Path) -> None:
     train(tiny(training={"epochs": 1}, seed=1), dataset, tmp_path / "b", hardware=QUIET)
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
     assert not all(torch.equal(a[k], b[k]) for k in a)
-
-
-def test_several_processes_log_what_their_network_gets(
-    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three processes share eight validation clips, which do not divide by three."""
-    assert len(dataset.part("validation")) == 8
-    config = write_configs(tmp_path / "configs", "mel") / "mel.yaml"
-    options = ["--data", DATA, "--to", str(tmp_path / "run"), "--accelerator", "cpu"]
-    command = [sys.executable, "-m", "wavemel", "train", str(config), *options, "--devices", "3"]
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    subprocess.run(command, check=True, timeout=300)
-    (logged,) = rows(tmp_path / "run")
-    found = evaluate_run(tmp_path / "run", "validation")
-    assert float(logged["validation_loss"]) == pytest.approx(found["log_loss"], rel=0.05)
-    assert float(logged["validation_top1"]) == pytest.approx(found["top1"], abs=0.126)
 
 
 def test_the_run_folder_describes_itself(dataset: Dataset, tmp_path: Path) -> None:
@@ -435,45 +413,6 @@ def test_figures_asked_for_during_training_are_not_those_of_its_end(
     final = evaluate_run(run)
     assert final["log_loss"] not in early
     assert final == evaluate_run(run, again=True)
-
-
-def test_a_first_epoch_without_a_number_does_not_keep_later_ones_out(tmp_path: Path) -> None:
-    keeper = KeepBest(tmp_path, ("a", "b"), "validation_loss", {})
-    kept = []
-    keeper._save = lambda *_: kept.append(keeper.best)  # type: ignore[method-assign]
-    for epoch, value in enumerate([float("nan"), 2.0, float("nan"), 1.0, 1.5]):
-        trainer = SimpleNamespace(callback_metrics={"validation_loss": value}, current_epoch=epoch)
-        keeper.on_train_epoch_end(trainer, None)
-    assert kept[1:] == [2.0, 1.0]
-    assert keeper.best_epoch == 3
-
-
-def test_weights_that_are_no_numbers_are_never_the_best(tmp_path: Path) -> None:
-    keeper = KeepBest(tmp_path, ("a", "b"), "validation_top1", {})
-    kept = []
-    keeper._save = lambda *_: kept.append(keeper.best_epoch)  # type: ignore[method-assign]
-    # As they answer the first genre always, they are right where most clips are of it.
-    for epoch, (loss, top1) in enumerate([(1.0, 0.4), (float("nan"), 0.6), (0.9, 0.5)]):
-        metrics = {"validation_loss": loss, "validation_top1": top1}
-        trainer = SimpleNamespace(callback_metrics=metrics, current_epoch=epoch)
-        keeper.on_train_epoch_end(trainer, None)
-    assert kept == [0, 2]
-
-
-def test_training_that_diverges_says_so(
-    dataset: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    class Diverge(L.Callback):
-        def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-            with torch.no_grad():
-                next(pl_module.parameters()).fill_(float("nan"))
-
-    training = {"epochs": 1, "select": "last"}
-    run = tmp_path / "run"
-    train(tiny(training=training), dataset, run, hardware=QUIET, callbacks=(Diverge(),))
-    assert "training loss nan" in capsys.readouterr().err
-    with pytest.raises(ModelError, match=r"run/best.*no numbers: training has diverged"):
-        evaluate_run(run)
 
 
 def test_more_epochs_can_be_added_and_none_taken_away(dataset: Dataset, tmp_path: Path) -> None:
