@@ -157,6 +157,16 @@ def test_pushed_pulled_and_used(call, tmp_path: Path, monkeypatch: pytest.Monkey
         assert code == 0, err
         assert f"sent: {hub.url}/me/songs (commit " in out
         assert hub.repositories["me/songs"].private
+        terms = tmp_path / "local" / "mine" / "LICENSE.parts"
+        terms.write_text("Keep this notice.")
+        assert call(*words)[0] == 0
+        terms.unlink()
+        assert "LICENSE.parts: of the model that was there, deleted\n" in call(*words)[1]
+        tiny_model(tmp_path / "local", "other")
+        words = ("models", "push", "other", *words[3:])
+        code, _, err = call(*words)
+        assert (code, "holds another model, 'mine'" in err) == (2, True)
+        assert call(*words, "--replace")[0] == 0
         code, out, _ = call("models", "pull", "me/songs")
         assert code == 0
         assert "next: wavemel classify PATH... --model songs\n" in out
@@ -167,7 +177,7 @@ def test_pushed_pulled_and_used(call, tmp_path: Path, monkeypatch: pytest.Monkey
         assert call("models", "pull", "me/songs", "--replace")[0] == 0
         assert call("models", "pull", "me/songs", "--name", "again")[0] == 0
     names = [row["name"] for row in json.loads(call("models", "-f", "json")[1])]
-    assert names == ["again", "mine", "songs"]
+    assert names == ["again", "mine", "other", "songs"]
 
 
 def test_listing_needs_nothing_heavy(tmp_path: Path) -> None:

@@ -52,6 +52,43 @@ def test_terms_go_with_every_copy(hub: Hub, model: Path) -> None:
 
 
 @pytest.mark.usefixtures("owner")
+def test_terms_of_an_earlier_version_do_not_stay(hub: Hub, model: Path) -> None:
+    (model / "LICENSE.parts").write_text("Keep this notice.")
+    assert push(plan_push(model, "me/songs")).deleted == ()
+    repository = hub.repositories["me/songs"]
+    repository.commit(repository.files | {"notes/LICENSE.txt": b"of the notes"})
+    (model / "LICENSE.parts").unlink()
+    done = push(plan_push(model, "me/songs"))
+    assert done.deleted == ("LICENSE.parts",)
+    assert "LICENSE.parts" not in repository.files
+    assert repository.files["notes/LICENSE.txt"] == b"of the notes"
+
+
+@pytest.mark.usefixtures("owner")
+def test_another_model_is_replaced_only_when_asked(hub: Hub, model: Path) -> None:
+    push(plan_push(model, "me/songs"))
+    repository = hub.repositories["me/songs"]
+    before = repository.files
+    file = model / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"name": "noises"}))
+    with pytest.raises(ModelError, match=r"me/songs holds another model, 'songs': .*--replace"):
+        push(plan_push(model, "me/songs"))
+    assert repository.files == before
+    push(plan_push(model, "me/songs"), replace=True)
+    assert json.loads(repository.files["model.json"])["name"] == "noises"
+
+
+@pytest.mark.usefixtures("owner")
+@pytest.mark.parametrize("about", [b"{", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_a_description_that_names_no_model(about: bytes, hub: Hub, model: Path) -> None:
+    hub.add("me/songs", {"model.json": about})
+    with pytest.raises(ModelError, match="me/songs holds another model, None: "):
+        push(plan_push(model, "me/songs"))
+    push(plan_push(model, "me/songs"), replace=True)
+    assert pull("me/songs").bundle.description == read_bundle(model).description
+
+
+@pytest.mark.usefixtures("owner")
 def test_private_and_kept_so(hub: Hub, model: Path) -> None:
     push(plan_push(model, "me/secret"), private=True)
     assert hub.repositories["me/secret"].private

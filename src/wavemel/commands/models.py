@@ -135,16 +135,23 @@ def push(
         str | None,
         typer.Option(help="Licence of the model [default: what its description states]."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a model of another name that lies there.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")
     ] = False,
 ) -> None:
     """Send a model with its card to the Hugging Face hub, as HF_TOKEN allows.
 
+    A model of the same name there is taken for an earlier version and replaced; files that only the
+    earlier one had, its weights or terms, are deleted.
+
     Example: wavemel models push my-genres someone/my-genres --licence cc-by-nc-4.0 --dry-run
     """
     from wavemel.hub import plan_push
     from wavemel.hub import push as push_model
+    from wavemel.outputs.rows import one_line
 
     plan = plan_push(name, address, licence=licence)
     stated = plan.model.about["licence"]
@@ -154,7 +161,9 @@ def push(
     if dry_run:
         typer.echo(f"nothing was sent to {plan.to.repository}")
         return
-    done = push_model(plan, private=private)
+    done = push_model(plan, private=private, replace=replace)
+    for file in done.deleted:
+        typer.echo(f"{one_line(file)}: of the model that was there, deleted")
     typer.echo(f"sent: {done.url} (commit {done.commit})")
     typer.echo(f"next: wavemel models pull {plan.to.repository}")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import tempfile
 import warnings
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wavemel.errors import ModelError
 from wavemel.hub.client import Address, hub_api, hub_errors, read_address
-from wavemel.inference.bundle import Bundle, ModelDescription, terms_of
+from wavemel.inference.bundle import FILES, TERMS, Bundle, ModelDescription, terms_of
 from wavemel.inference.card import front_matter, model_card
 from wavemel.inference.models import find_model
 
@@ -29,10 +32,11 @@ class Plan:
 
 @dataclass(frozen=True)
 class Pushed:
-    """A model that was pushed: its page, and the commit."""
+    """A model that was pushed: its page, the commit, and files of an earlier model that it deleted."""
 
     url: str
     commit: str
+    deleted: tuple[str, ...] = ()
 
 
 def plan_push(model: str | PathLike[str], address: str, *, licence: str | None = None) -> Plan:
@@ -77,19 +81,24 @@ def plan_push(model: str | PathLike[str], address: str, *, licence: str | None =
     return Plan(described, to, files)
 
 
-def push(plan: Plan, *, private: bool = False) -> Pushed:
+def push(plan: Plan, *, private: bool = False, replace: bool = False) -> Pushed:
     """Send a model to the hub as one commit; the repository is made where there is none.
+
+    A model of the same name that lies there is an earlier version, and is replaced. Files of it
+    that this one does not have would be of another model, and are deleted.
 
     Parameters
     ----------
     plan : as `plan_push` returns it.
     private : let only its owner see the repository.
+    replace : put it in the place of a model of another name.
 
     Raises
     ------
     ModelError
-        The hub cannot be reached or does not allow it, the repository holds something else, or it
-        is public and ``private`` was asked for.
+        The hub cannot be reached or does not allow it, the repository holds something else or a
+        model of another name that is not to be replaced, or it is public and ``private`` was asked
+        for.
     MissingExtraError
         huggingface_hub is not installed.
     """
@@ -100,13 +109,13 @@ def push(plan: Plan, *, private: bool = False) -> Pushed:
     with hub_errors(api, repository, "writing"):
         # None, not False: an organisation may make its models private by default.
         api.create_repo(repository, private=private or None, exist_ok=True)
-        known = _known_files(api, repository, private)
+        known = _known_files(api, plan, private, replace)
+        stale = tuple(sorted(f for f in known - plan.files.keys() if _is_of_a_model(f)))
         operations: list[Any] = [
             CommitOperationAdd(path_in_repo=name, path_or_fileobj=data)
             for name, data in plan.files.items()
         ]
-        if "model.safetensors" in known and "model.safetensors" not in plan.files:
-            operations.append(CommitOperationDelete(path_in_repo="model.safetensors"))
+        operations += [CommitOperationDelete(path_in_repo=name) for name in stale]
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -116,11 +125,12 @@ def push(plan: Plan, *, private: bool = False) -> Pushed:
         except (ValueError, RuntimeError) as error:
             reason = " ".join(str(error.__cause__ or error).split())[:200]
             raise ModelError(f"{repository} was not written: {reason}") from error
-    return Pushed(f"{api.endpoint}/{repository}", done.oid)
+    return Pushed(f"{api.endpoint}/{repository}", done.oid, stale)
 
 
-def _known_files(api: HfApi, repository: str, private: bool) -> set[str]:
+def _known_files(api: HfApi, plan: Plan, private: bool, replace: bool) -> set[str]:
     """Return the files that the repository has; raise ModelError where it is not one to write to."""
+    repository = plan.to.repository
     info = api.model_info(repository)
     files = {sibling.rfilename for sibling in info.siblings or []}
     if private and info.private is False:
@@ -131,7 +141,28 @@ def _known_files(api: HfApi, repository: str, private: bool) -> set[str]:
         raise ModelError(
             f"{repository} holds something that is no model of wavemel's: give another name"
         )
+    if "model.json" in files and not replace:
+        there = _model_there(api, repository, info.sha)
+        if there != plan.model.name:
+            raise ModelError(
+                f"{repository} holds another model, {there!r}: give another name, or --replace"
+            )
     return files
+
+
+def _model_there(api: HfApi, repository: str, commit: str | None) -> str | None:
+    """Return the name of the model that a repository holds; None where its description has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        about = api.hf_hub_download(repository, "model.json", revision=commit, local_dir=folder)
+        try:
+            tree = json.loads(Path(about).read_text("utf-8"))
+        except (ValueError, RecursionError):
+            return None
+    return tree.get("name") if isinstance(tree, dict) else None
+
+
+def _is_of_a_model(file: str) -> bool:
+    return file in FILES or (file.startswith(TERMS) and "/" not in file)
 
 
 def _card(bundle: Bundle, described: ModelDescription) -> str:
