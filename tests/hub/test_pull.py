@@ -11,6 +11,7 @@ from hub_server import Hub
 
 from wavemel.errors import MissingExtraError, ModelError
 from wavemel.hub import pull
+from wavemel.inference.card import model_card
 from wavemel.inference.classifier import Classifier
 from wavemel.inference.models import list_models
 
@@ -27,17 +28,34 @@ def models(tmp_path: Path) -> list[str]:
 
 def test_a_model_arrives_as_it_was_and_answers(hub: Hub, model: Path, tmp_path: Path) -> None:
     others = {".gitattributes": b"", "notes/more.txt": b"x", "extra.pkl": b"\x80\x04."}
-    repository = hub.add("someone/my-genres", files_of(model) | others)
-    made = pull("someone/my-genres")
-    assert made.folder == tmp_path / "models" / "my-genres"
+    repository = hub.add("someone/songs", files_of(model) | others)
+    made = pull("someone/songs")
+    assert made.folder == tmp_path / "models" / "songs"
     assert made.commit == repository.refs["main"]
     assert files_of(made.folder) == files_of(model)  # and nothing besides
-    assert "my-genres" in list_models()
-    assert models(tmp_path) == ["my-genres"]
+    assert "songs" in list_models()
+    assert models(tmp_path) == ["songs"]
     noise = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
-    answers = [Classifier(m).classify(noise, 8000).genres for m in (model, "my-genres")]
+    answers = [Classifier(m).classify(noise, 8000).genres for m in (model, "songs")]
     assert answers[0] == answers[1]
     assert hub.asked("extra.pkl") == hub.asked("more.txt") == []
+
+
+def test_a_model_is_called_here_as_its_folder(hub: Hub, model: Path, tmp_path: Path) -> None:
+    described = json.loads((model / "model.json").read_text()) | {"later": 1}
+    hub.add("a/b", files_of(model) | {"model.json": json.dumps(described).encode()})
+    for made, name in ((pull("a/b"), "b"), (pull("a/b", name="mine"), "mine")):
+        assert json.loads((made.folder / "model.json").read_text()) == described | {"name": name}
+        assert made.bundle.description.label == f"{name}@0123abcd"
+        # Also as a card that is recognised as made by the program.
+        assert (made.folder / "README.md").read_text() == model_card(made.bundle.description)
+        assert Classifier(name).description.name == name
+
+
+def test_a_card_by_hand_names_the_model_in_its_commands_alone(hub: Hub, model: Path) -> None:
+    lines = b"\nwavemel classify song.mp3 --model %s\nsongs of caf\xe9s\r\n"
+    hub.add("a/b", files_of(model) | {"README.md": lines % b"songs"})
+    assert (pull("a/b").folder / "README.md").read_bytes() == lines % b"b"
 
 
 def test_a_revision_is_pinned_to_its_commit(hub: Hub, model: Path) -> None:
@@ -84,7 +102,7 @@ def test_nothing_is_overwritten_unasked(hub: Hub, model: Path, tmp_path: Path) -
         pull("a/b", replace=True)
     assert files_of(old) == mine
     hub.add("a/b", files_of(model))
-    assert files_of(pull("a/b", replace=True).folder) == files_of(model)
+    assert files_of(pull("a/b", replace=True).folder).keys() == files_of(model).keys()
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "model.safetensors"])
@@ -127,7 +145,7 @@ def test_private_models_need_the_token(
         with pytest.raises(ModelError, match=r"no model a/b at http.*HF_TOKEN"):
             pull("a/b")
     monkeypatch.setenv("HF_TOKEN", "owner")
-    assert files_of(pull("a/b").folder) == files_of(model)
+    assert files_of(pull("a/b", name="songs").folder) == files_of(model)
 
 
 def test_gated_models_say_so(hub: Hub, model: Path) -> None:

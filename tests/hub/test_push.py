@@ -195,4 +195,4 @@ def test_a_pair_of_files_is_sent_as_a_folder(hub: Hub, model: Path, tmp_path: Pa
         shutil.copy(model / f"model.{suffix}", tmp_path / f"pair.{suffix}")
     push(plan_push(tmp_path / "pair.onnx", "me/pair"))
     assert "README.md" in hub.repositories["me/pair"].files
-    assert pull("me/pair").bundle.description == read_bundle(model).description
+    assert pull("me/pair", name="songs").bundle.description == read_bundle(model).description

@@ -108,8 +108,8 @@ def pull(
     """Fetch a model from the Hugging Face hub and make it known to 'wavemel classify'.
 
     Checksums are verified before it is put in place, and only model.onnx, model.json,
-    model.safetensors and README.md are ever fetched: nothing that runs code. HF_TOKEN opens
-    private models, HF_ENDPOINT names another hub.
+    model.safetensors, README.md and a few LICENSE files are ever fetched: nothing that runs code.
+    HF_TOKEN opens private models, HF_ENDPOINT names another hub.
 
     Example: wavemel models pull someone/my-genres
     """

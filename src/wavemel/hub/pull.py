@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from wavemel.errors import ModelError
 from wavemel.hub.client import hub_api, hub_errors, read_address
 from wavemel.inference.bundle import FILES, NEEDED, TERMS, Bundle, check_replaceable, read_bundle
+from wavemel.inference.card import renamed_card
 from wavemel.inference.models import check_name, local_models
 from wavemel.whole import new_folder
 
@@ -37,7 +39,8 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
     Parameters
     ----------
     address : ``OWNER/NAME``, or ``OWNER/NAME@REVISION`` (branch, tag or commit).
-    name : what it is called here; the repository's NAME by default.
+    name : what it is called here, also in its description and card; the repository's NAME by
+        default.
     replace : put it in the place of a model of that name.
 
     Raises
@@ -68,6 +71,7 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
             with hub_errors(api, repository, "reading", file):
                 _fetch(api, repository, commit, file, part)
         _check(repository, part)
+        _rename(part, folder.name)
     return Pulled(read_bundle(folder), folder, commit)
 
 
@@ -114,3 +118,19 @@ def _check(repository: str, part: Path) -> None:
         said = str(error).replace(f"{part}/", "").replace(str(part), repository)
         said = said.partition(": export or fetch")[0]
         raise ModelError(f"{repository} is refused: {said}") from error
+
+
+def _rename(part: Path, name: str) -> None:
+    """Let description and card call a model as it is called here; its id stays."""
+    bundle = read_bundle(part)
+    old = bundle.description.name
+    if name == old:
+        return
+    # Not by way of the description: a later version's may say what this one does not know.
+    tree = json.loads(bundle.about.read_text("utf-8"))
+    bundle.about.write_text(json.dumps({**tree, "name": name}, indent=2) + "\n", "utf-8")
+    card = part / "README.md"
+    if card.is_file():
+        # Bytes that are no UTF-8 stay as they are.
+        text = card.read_bytes().decode("utf-8", "surrogateescape")
+        card.write_bytes(renamed_card(text, old, name).encode("utf-8", "surrogateescape"))

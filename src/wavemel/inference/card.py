@@ -33,6 +33,9 @@ LICENCES = (
     "isc",
 )
 
+#: Where a card says what the model is called.
+_NAMED = ("\n# {}\n", "\nwavemel classify song.mp3 --model {}\n", '\nmodel = wavemel.load("{}")\n')
+
 _USE = """\
 To tell the genre of music recordings, among the {count} genres above and no others: the
 names for a music library, a playlist, a survey of a collection. Every recording is given one of
@@ -64,11 +67,18 @@ def model_card(model: ModelDescription) -> str:
         ) from error
 
 
+def renamed_card(text: str, old: str, new: str) -> str:
+    """Return a card with a model's new name where `model_card` writes it; what people wrote stays."""
+    for line in _NAMED:
+        text = text.replace(line.format(old), line.format(new), 1)
+    return text
+
+
 def _card(model: ModelDescription) -> str:
     about = model.about
     parts = [
         front_matter(model),
-        f"# {model.name}",
+        _NAMED[0].format(model.name).strip("\n"),
         _summary(model),
         _section("Use", _use(model)),
         _section("Intended use", _intended_use(model)),
@@ -121,10 +131,10 @@ def _summary(model: ModelDescription) -> str:
 
 
 def _use(model: ModelDescription) -> str:
+    _, command, loading = (line.format(model.name) for line in _NAMED)
     return (
-        "```\npip install wavemel\n"
-        f"wavemel classify song.mp3 --model {model.name}\n```\n\n"
-        f'```python\nimport wavemel\n\nmodel = wavemel.load("{model.name}")\n'
+        f"```\npip install wavemel{command}```\n\n"
+        f"```python\nimport wavemel\n{loading}"
         'model.classify("song.mp3").genre\n```\n\n'
         "It runs on onnxruntime; torch is not needed."
     )
