@@ -6,8 +6,11 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+#: How the hidden name ends of a folder that is being replaced.
+_OLD = ".replaced-by-wavemel"
 
 
 @contextmanager
@@ -43,16 +46,42 @@ def new_folder(folder: Path, replaceable: Callable[[Path], None]) -> Iterator[Pa
     part.chmod(0o777 & ~umask())
     try:
         yield part
-        if folder.exists():
+        while folder.exists():
             replaceable(folder)
-            old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-            os.replace(folder, old)
-            os.replace(part, folder)
-            shutil.rmtree(old)
-        else:
-            os.replace(part, folder)
+            if _replaced(folder, part):
+                return
+        os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+        put_back(folder.parent)
+
+
+def _replaced(folder: Path, part: Path) -> bool:
+    """Put ``part`` in the place of ``folder``, and the old one in its; False where that is to be tried again."""
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=_OLD, dir=folder.parent))
+    os.replace(folder, old)
+    try:
+        os.replace(part, folder)
+    except OSError:
+        if folder.exists():
+            return False  # another process has put it back, as if this one had been killed
+        raise
+    os.replace(old, part)
+    return True
+
+
+def put_back(place: Path) -> None:
+    """Give old folders in ``place`` their name again whose new one never came.
+
+    A process that is killed while it replaces a folder (see `new_folder`) may leave the old one
+    under a hidden name, and none under its own.
+    """
+    for old in place.glob(f".*{_OLD}"):
+        name = old.name.removesuffix(_OLD).rpartition(".")[0].removeprefix(".")
+        # Where it may not be renamed, or is put back by another process, it stays as it is.
+        with suppress(OSError):
+            if name and any(old.iterdir()) and not (place / name).exists():
+                old.rename(place / name)
 
 
 def umask() -> int:

@@ -230,3 +230,13 @@ def test_a_folder_of_the_same_name_hides_no_model(
     shutil.rmtree(here / "mine")
     tiny_model(here, "mine")
     assert find_model("mine").graph == Path("mine/model.onnx")  # a model itself goes first
+
+
+def test_a_model_whose_replacement_was_killed_is_found(tmp_path: Path) -> None:
+    hidden = ".mine.x7.replaced-by-wavemel"
+    for place in ("local", "elsewhere"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        tiny_model(tmp_path / place, "mine").rename(tmp_path / place / hidden)
+    for model in ("mine", tmp_path / "elsewhere" / "mine"):
+        assert find_model(model).graph.parent.name == "mine"
+    assert list(list_models()) == ["mine"]

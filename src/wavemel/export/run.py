@@ -33,7 +33,7 @@ from wavemel.inference.models import check_name, local_models
 from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.networks.model import GenreModel
 from wavemel.pooling import MEAN, typical_variation
-from wavemel.whole import new_folder
+from wavemel.whole import new_folder, put_back
 
 #: The most by which a probability of the exported model may differ from torch's.
 PARITY = 1e-4
@@ -141,6 +141,7 @@ def export(
 
 def _check_target(folder: Path, runs: list[Path], replace: bool) -> None:
     """Raise ModelError where a model cannot be put in this place; see `check_replaceable`."""
+    put_back(folder.parent)
     place = folder.resolve()
     for run in runs:
         if run.resolve().is_relative_to(place):

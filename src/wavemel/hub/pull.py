@@ -13,7 +13,7 @@ from wavemel.hub.client import hub_api, hub_errors, read_address
 from wavemel.inference.bundle import FILES, NEEDED, TERMS, Bundle, check_replaceable, read_bundle
 from wavemel.inference.card import renamed_card
 from wavemel.inference.models import check_name, local_models
-from wavemel.whole import new_folder
+from wavemel.whole import new_folder, put_back
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -56,6 +56,7 @@ def pull(address: str, *, name: str | None = None, replace: bool = False) -> Pul
     name = name or wanted.name
     check_name(name)
     folder = local_models() / name
+    put_back(folder.parent)
     if folder.exists():
         if not replace:
             raise ModelError(f"{folder} exists already: give another --name, or --replace")

@@ -8,6 +8,7 @@ from pathlib import Path
 from wavemel.errors import ModelError
 from wavemel.inference.bundle import Bundle, bundle_files, read_bundle
 from wavemel.registry import suggest
+from wavemel.whole import put_back
 
 #: Models that are part of the installation.
 SHIPPED = Path(__file__).parents[1] / "models"
@@ -34,6 +35,7 @@ def check_name(name: str) -> None:
 
 def list_models() -> dict[str, Path]:
     """Return name -> place of every model at hand; the user's go before shipped ones of the same name."""
+    put_back(local_models())
     found: dict[str, Path] = {}
     for folder in (SHIPPED, local_models()):
         try:
@@ -70,6 +72,8 @@ def find_model(model: str | os.PathLike[str] | None = None) -> Bundle:
         return read_bundle(known[_default(known)])
     name = os.fspath(model)
     path = Path(os.path.expanduser(name))
+    if name not in known and not path.exists():
+        put_back(path.parent)
     if all(file.is_file() for file in bundle_files(path)):
         return read_bundle(path)
     if name in known:
