@@ -47,6 +47,12 @@ def test_skip_and_branches_are_drawn() -> None:
     assert sum(line == "├─╯" for line in combined) == 1
 
 
+def test_genres_of_which_a_clip_has_several_have_probabilities_of_their_own() -> None:
+    for changes, ending in (((), "softmax"), (("--set", "labels=genres"), "sigmoid")):
+        assert run("mel", *changes).splitlines()[-1].split()[:2] == ["●", ending]
+        assert json.loads(run("mel", "--json", *changes))["blocks"][-1]["layers"] == [ending]
+
+
 def test_json_holds_all(tmp_path: Path) -> None:
     found = json.loads(run("mel", "--json", "--classes", "3", "--set", "network.filters=4"))
     assert found["classes"] == 3

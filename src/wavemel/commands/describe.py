@@ -52,7 +52,8 @@ def describe(
     with torch.device("meta"):
         module = build_network(**network_arguments(experiment, classes))
     shapes = d.input_shapes(module, experiment)
-    layers, blocks = d.layer_table(module, *shapes), d.block_diagram(module, *shapes)
+    layers = d.layer_table(module, *shapes)
+    blocks = d.block_diagram(module, *shapes, several=experiment.labels == "genres")
     name = experiment.network["name"]
     parameters = sum(row.parameters for row in layers)
     multiply_adds = sum(row.multiply_adds for row in layers)

@@ -101,12 +101,17 @@ def layer_table(network: GenreNetwork, *shapes: Shape) -> list[LayerRow]:
     ]
 
 
-def block_diagram(network: GenreNetwork, *shapes: Shape) -> list[Block]:
+def block_diagram(network: GenreNetwork, *shapes: Shape, several: bool = False) -> list[Block]:
     """Return a network's blocks, each after those it takes its values from.
 
     Layers that follow each other within one part of the module make a block; a
     dense layer begins one of its own; so does every point where paths part or
-    join. The softmax that turns logits into probabilities stands at the end.
+    join. What turns logits into probabilities stands at the end.
+
+    Parameters
+    ----------
+    network, shapes : as `layer_table` takes them.
+    several : the network tells several genres a clip, each with a probability of its own.
     """
     nodes = trace(network, shapes)
     users = Counter(id(i) for n in nodes for i in n.inputs)
@@ -142,8 +147,9 @@ def block_diagram(network: GenreNetwork, *shapes: Shape) -> list[Block]:
         for group in groups
     ]
     last = blocks[-1]
-    softmax = Block("output", "output", ("softmax",), last.output_shape, 0, 0, (len(blocks) - 1,))
-    return [*blocks, softmax]
+    ending = "sigmoid" if several else "softmax"
+    output = Block("output", "output", (ending,), last.output_shape, 0, 0, (len(blocks) - 1,))
+    return [*blocks, output]
 
 
 def show_shape(shape: Shape) -> str:
