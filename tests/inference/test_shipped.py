@@ -11,6 +11,7 @@ from safetensors import safe_open
 
 import wavemel
 from wavemel.inference.bundle import read_bundle
+from wavemel.inference.card import model_card
 from wavemel.inference.models import SHIPPED
 
 MODELS = sorted(p for p in SHIPPED.iterdir() if p.is_dir())
@@ -44,6 +45,15 @@ def test_a_shipped_model_is_whole_small_and_described(folder: Path) -> None:
     card = (folder / "README.md").read_text("utf-8")
     for said in ("Intended use", "Known failures", "Calibration", "Licence", "wavemel reproduce"):
         assert said in card
+
+
+@pytest.mark.parametrize("folder", MODELS, ids=lambda p: p.name)
+def test_a_shipped_model_says_what_an_export_of_its_weights_would(folder: Path) -> None:
+    described = read_bundle(folder).description
+    assert (folder / "README.md").read_text("utf-8") == model_card(described)
+    with safe_open(folder / "model.safetensors", "numpy") as held:
+        (member,) = json.loads(held.metadata()["wavemel"])["members"]
+    assert described.about.get("encoder") == member["experiment"]["network"].get("encoder")
 
 
 def test_the_default_model_ships() -> None:
