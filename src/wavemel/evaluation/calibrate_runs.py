@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 from wavemel.checkpoint import check_finished, fingerprint_of, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
-from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, run_table
+from wavemel.evaluation.runs import common_pooling, evaluate_runs, run_predictions, run_table
 from wavemel.evaluation.seeds import average_predictions
 
 FORMAT = 1
@@ -39,8 +40,8 @@ def calibrate_run(run: Path, *, device: str = "cpu", **how: Any) -> dict[str, An
             f"{run} has no validation clips to be calibrated on: calibrate the runs of a "
             "cross-validation together"
         )
-    validation = _predictions(run, "validation", device)
-    test = _predictions(run, "test", device) if "test" in splits else None
+    (validation,) = _predictions([run], "validation", device)
+    test = _predictions([run], "test", device)[0] if "test" in splits else None
     found = calibrate_split(validation, test, classes, pooling=common_pooling([run]), **how)
     name = read_json(run / "run.json")["name"]
     of = {"experiment": name, "classes": list(classes), "weights": fingerprint_of(run)}
@@ -70,7 +71,7 @@ def calibrate_cross_validation(
     if len({run.resolve() for run in runs}) < len(runs):
         raise DataError("a run is given twice: it would count as another seed")
     classes, pooling = _classes(runs), common_pooling(runs)
-    tables = [_predictions(run, "test", device) for run in runs]
+    tables = _predictions(runs, "test", device)
     members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]
     by_fold: dict[Hashable, list[pd.DataFrame]] = defaultdict(list)
     for table, fold in members:
@@ -123,11 +124,11 @@ def calibrate_averaged(
     first = members[0]
     classes = tuple(read_json(first[0] / "run.json")["classes"])
 
+    runs = [run for each in members for run in each]
+
     def averaged(of: str) -> pd.DataFrame:
-        pooled = [
-            pd.concat([_predictions(run, of, device) for run in runs], ignore_index=True)
-            for runs in members
-        ]
+        tables = iter(_predictions(runs, of, device))
+        pooled = [pd.concat(islice(tables, len(each)), ignore_index=True) for each in members]
         return average_predictions(pooled, classes, poolings)
 
     poolings = [common_pooling(runs) for runs in members]
@@ -135,10 +136,9 @@ def calibrate_averaged(
     pooling = poolings[0]
     if len(first) > 1:
         together = averaged("test")
-        folds = [frozenset(_predictions(run, "test", device)["path"]) for run in first]
+        folds = [frozenset(table["path"]) for table in _predictions(first, "test", device)]
         parts = [(together[together["path"].isin(fold)], fold) for fold in folds]
         return calibrate_folds(parts, classes, pooling=pooling)
-    runs = [run for each in members for run in each]
     if not all((run_table(run)["split"] == "validation").any() for run in runs):
         return None
     return calibrate_split(averaged("validation"), averaged("test"), classes, pooling=pooling)
@@ -171,6 +171,7 @@ def _classes(runs: Sequence[Path]) -> tuple[str, ...]:
     return tuple(abouts[0]["classes"])
 
 
-def _predictions(run: Path, split: str, device: str) -> pd.DataFrame:
-    evaluate_run(run, split, device=device)
-    return run_predictions(run, split)
+def _predictions(runs: Sequence[Path], split: str, device: str) -> list[pd.DataFrame]:
+    """Return what each run says of a split; those not kept yet are made together, as `evaluate_runs` does."""
+    evaluate_runs(runs, split, device=device)
+    return [run_predictions(run, split) for run in runs]
