@@ -17,6 +17,7 @@ from wavemel.inference.probabilities import Windows2Probabilities
 from wavemel.inference.reading import TOLERANCE, Reading
 from wavemel.inference.result import TrackResult
 from wavemel.inference.windows import ArrayStream
+from wavemel.runtime import keep_freed_windows
 
 
 class Classifier:
@@ -34,6 +35,7 @@ class Classifier:
     """
 
     def __init__(self, model: str | PathLike[str] | None = None, *, threads: int = 1) -> None:
+        keep_freed_windows()
         #: The ladder's rung from windows to probabilities.
         self.network = Windows2Probabilities(find_model(model), threads)
 

@@ -13,7 +13,6 @@ from wavemel.inference.classifier import Classifier
 from wavemel.inference.reading import Reading
 from wavemel.library.done import Done, Taken
 from wavemel.outputs.rows import Row, error_row, result_row
-from wavemel.runtime import keep_freed_memory
 
 if TYPE_CHECKING:
     from wavemel.library.store import Store
@@ -42,7 +41,6 @@ class Worker:
     """A loaded model and what to do with it."""
 
     def __init__(self, job: Job) -> None:
-        keep_freed_memory()  # or every window read takes page faults for its samples
         classifier = Classifier(job.model, threads=job.threads)
         self._job = job
         self._label = classifier.description.label
