@@ -1,5 +1,6 @@
 """Which model is meant."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -139,8 +140,49 @@ def test_numbers_that_decide_an_answer_are_finite(key: str, value: str, tmp_path
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"classes": ["a", "b", "b"]}, "each of the classes must have a name of its own"),
-        ({"classes": ["a", "b", ""]}, "each of the classes must have a name of its own"),
+        ({"rate": 8000.5}, "rate must be a whole number above 0, not 8000.5"),
+        ({"rate": "8000"}, "rate must be a number up to 1,000,000,000, not '8000'"),
+        ({"rate": True}, "rate must be a number up to 1,000,000,000, not True"),
+        ({"seconds": 1e-6}, "windows follow each other too soon"),
+        ({"overlap": 0.999999}, "windows follow each other too soon"),
+        ({"unsure_below": 2}, "unsure_below or window_variation are out of range"),
+        ({"window_variation": -1}, "unsure_below or window_variation are out of range"),
+        ({"mel": {"n_fft": 0}}, "mel.n_fft must be a whole number above 0, not 0"),
+        ({"mel": {"hop": 0}}, "mel.hop must be a whole number above 0, not 0"),
+        ({"mel": {"bands": 12.5}}, "mel.bands must be a whole number above 0, not 12.5"),
+        ({"mel": {"fmin": 5000.0}}, "mel.fmin must be 0 or more, and below mel.fmax"),
+        ({"classes": None}, "classes must be a list"),
+        ({"format": 3}, "it is of format 3, .*: a later version of wavemel reads it"),
+    ],
+)
+def test_a_description_by_which_nothing_could_be_heard(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    file = tiny_model(tmp_path / "made") / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(ModelError, match=f"does not describe a model: .*{message}"):
+        read_bundle(file.parent)
+
+
+@pytest.mark.parametrize("found", [b"", b"none", b"name"])
+def test_a_graph_that_cannot_be_loaded(found: bytes, tmp_path: Path) -> None:
+    folder = tiny_model(tmp_path / "made")
+    graph = (folder / "model.onnx").read_bytes()
+    # Whole as described: of a maker who never tried it. The last one names no UTF-8 nor a node.
+    graph = graph.replace(b"weights", b"w\xff\xffghts", 1) if found == b"name" else found
+    (folder / "model.onnx").write_bytes(graph)
+    about = json.loads((folder / "model.json").read_text())
+    about["sha256"] = hashlib.sha256(graph).hexdigest()
+    (folder / "model.json").write_text(json.dumps(about))
+    with pytest.raises(ModelError, match=r"model\.onnx cannot be loaded: "):
+        wavemel.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": ["a", "b", "b"]}, "there must be classes, and each have a name of its own"),
+        ({"classes": ["a", "b", ""]}, "there must be classes, and each have a name of its own"),
         ({"classes": "abc"}, "classes must be a list"),
         ({"classes": ["a", "b", "\x1b]0;owned\x07pop"]}, r"unlike '\\x1b\]0;owned\\x07pop'"),
         ({"classes": ["a", "b", "c\nd"]}, r"unlike 'c\\nd'"),

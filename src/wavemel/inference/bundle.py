@@ -25,7 +25,8 @@ TERMS = "LICENSE"
 #: Since 2 a description may say how windows become a track, which decides the answer.
 FORMAT = 2
 _READABLE = (1, 2)
-_NUMBERS = ("rate", "seconds", "temperature", "unsure_below", "window_variation")
+_NUMBERS = ("rate", "seconds", "overlap", "temperature", "unsure_below", "window_variation")
+_COUNTS = ("rate", "mel.n_fft", "mel.hop", "mel.bands")
 _MEL_NUMBERS = ("n_fft", "hop", "bands", "fmin", "fmax", "top_db")
 #: No number that decides an answer is further from 0.
 _LARGEST = 1_000_000_000
@@ -199,34 +200,55 @@ def terms_of(folder: Path) -> list[Path]:
 
 
 def _description(tree: dict[str, Any]) -> ModelDescription:
-    if tree.get("format") not in _READABLE:
-        raise ValueError(f"it is of format {tree.get('format')!r}, not {FORMAT} or an earlier one")
+    written = tree.get("format")
+    if written not in _READABLE:
+        later = isinstance(written, int) and written > FORMAT
+        advice = ": a later version of wavemel reads it" if later else ""
+        raise ValueError(f"it is of format {written!r}, not {FORMAT} or an earlier one{advice}")
     known = {f.name for f in dataclasses.fields(ModelDescription)}
     # A later minor version may say more; what decides the answer has a new format number.
     values = {key: value for key, value in tree.items() if key in known}
     for key in ("classes", "inputs"):
-        if not isinstance(values[key], list):
+        if not isinstance(values.get(key), list):
             raise ValueError(f"{key} must be a list")
         values[key] = tuple(values[key])
     if values.get("mel") is not None:
         values["mel"] = MelSettings(**values["mel"])
     made = ModelDescription(**values)
+    _check_numbers(made)
+    if not made.inputs or not set(made.inputs) <= set(INPUTS):
+        raise ValueError(f"inputs must be among {', '.join(INPUTS)}")
+    if made.pooling not in POOLINGS:
+        raise ValueError(f"pooling must be {' or '.join(POOLINGS)}, not {made.pooling!r}")
+    _check_texts(made)
+    return made
+
+
+def _check_numbers(made: ModelDescription) -> None:
+    """Raise ValueError where numbers are of a kind or size that no window could be heard with."""
     numbers = {key: getattr(made, key) for key in _NUMBERS}
     if made.mel is not None:
         mel = dataclasses.asdict(made.mel)
         numbers |= {f"mel.{key}": mel[key] for key in _MEL_NUMBERS if mel[key] is not None}
     for key, value in numbers.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
         # Python reads JSON's Infinity and NaN, which would then be in every answer.
-        if not abs(value) <= _LARGEST:
-            raise ValueError(f"{key} must be a number up to {_LARGEST:,}, not {str(value)[:30]}")
-    if not made.classes or made.rate < 1 or not made.seconds > 0 or not 0 <= made.overlap < 1:
-        raise ValueError("classes, rate, seconds or overlap are out of range")
-    if not made.inputs or not set(made.inputs) <= set(INPUTS):
-        raise ValueError(f"inputs must be among {', '.join(INPUTS)}")
-    if made.pooling not in POOLINGS:
-        raise ValueError(f"pooling must be {' or '.join(POOLINGS)}, not {made.pooling!r}")
-    if not made.temperature > 0:
-        raise ValueError("temperature must be positive")
+        if not number or not abs(value) <= _LARGEST:
+            raise ValueError(f"{key} must be a number up to {_LARGEST:,}, not {repr(value)[:30]}")
+        if key in _COUNTS and (not isinstance(value, int) or value < 1):
+            raise ValueError(f"{key} must be a whole number above 0, not {value}")
+    if not 0 <= made.overlap < 1 or round(made.seconds * (1 - made.overlap) * made.rate) < 1:
+        raise ValueError("seconds or overlap are out of range: windows follow each other too soon")
+    if not made.temperature > 0 or not 0 <= made.unsure_below <= 1 or made.window_variation < 0:
+        raise ValueError("temperature, unsure_below or window_variation are out of range")
+    if made.mel is not None:
+        top = made.rate / 2 if made.mel.fmax is None else made.mel.fmax
+        if not 0 <= made.mel.fmin < top:
+            raise ValueError("mel.fmin must be 0 or more, and below mel.fmax")
+
+
+def _check_texts(made: ModelDescription) -> None:
+    """Raise ValueError where names are none that can be told apart and shown."""
     texts = (made.name, made.id, made.precision, made.sha256, made.weights_sha256, *made.classes)
     if not all(isinstance(text, str) for text in texts) or not isinstance(made.about, dict):
         raise ValueError("names and checksums must be text, 'about' an object")
@@ -235,6 +257,5 @@ def _description(tree: dict[str, Any]) -> ModelDescription:
         # into files; a lone surrogate is not printable either.
         if not text.isprintable():
             raise ValueError(f"names must be of printable characters, unlike {text[:30]!a}")
-    if "" in made.classes or len(set(made.classes)) < len(made.classes):
-        raise ValueError("each of the classes must have a name of its own")
-    return made
+    if not made.classes or "" in made.classes or len(set(made.classes)) < len(made.classes):
+        raise ValueError("there must be classes, and each have a name of its own")

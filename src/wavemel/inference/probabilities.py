@@ -44,11 +44,12 @@ class Windows2Probabilities:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        wrong = (ort.InvalidArgument, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented)
         try:
             self._session = onnxruntime.InferenceSession(
                 bundle.read_graph(), options, providers=["CPUExecutionProvider"]
             )
-        except (ort.Fail, ort.InvalidGraph, ort.InvalidProtobuf, ort.NotImplemented) as error:
+        except (ort.Fail, ort.RuntimeException, *wrong, UnicodeDecodeError) as error:
             raise ModelError(f"{bundle.graph} cannot be loaded: {_short(error)}") from error
         names = {value.name for value in self._session.get_inputs()}
         if names != set(d.inputs):
