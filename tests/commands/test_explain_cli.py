@@ -93,11 +93,24 @@ def test_a_calibration_of_other_weights_is_refused(folder: Path, tmp_path: Path)
     assert not (tmp_path / "y").exists()
 
 
-def test_an_exported_model_says_its_temperature(folder: Path, tmp_path: Path) -> None:
-    model = tmp_path / "m"
-    export(folder / "mel", Options(name="m", weights=True, temperature=2.0), model)
-    run(folder / "a.wav", "-m", model, "--to", tmp_path / "x", "--steps", 1)
-    assert json.loads((tmp_path / "x" / "a.json").read_text("utf-8"))["temperature"] == 2.0
+def test_an_exported_model_says_its_temperature_by_each_of_its_names(
+    folder: Path, tmp_path: Path
+) -> None:
+    export(folder / "mel", Options(name="m", weights=True, temperature=2.0), tmp_path / "m")
+    for suffix in ("onnx", "json", "safetensors"):
+        shutil.copy(tmp_path / "m" / f"model.{suffix}", tmp_path / f"pair.{suffix}")
+    for name in ("m", "m/model.onnx", "m/model.json", "m/model.safetensors", "pair", "pair.onnx"):
+        run(folder / "a.wav", "-m", tmp_path / name, "--to", tmp_path / "x", "--steps", 1, "--replace")  # fmt: skip
+        found = json.loads((tmp_path / "x" / "a.json").read_text("utf-8"))
+        assert (found["model"], found["temperature"]) == (str(tmp_path / name), 2.0)
+
+
+def test_a_runs_weights_have_the_runs_temperature(folder: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(folder / "mel", tmp_path / "mel"))
+    told = {"temperature": 4.0, "weights": fingerprint_of(model)}
+    (model / "calibration.json").write_text(json.dumps(told))
+    run(folder / "a.wav", "-m", model / "best.safetensors", "--to", tmp_path / "x", "--steps", 1)
+    assert json.loads((tmp_path / "x" / "a.json").read_text())["temperature"] == 4.0
 
 
 def test_a_bad_file_is_one_line_and_the_others_go_on(folder: Path, tmp_path: Path) -> None:

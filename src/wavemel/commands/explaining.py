@@ -50,9 +50,11 @@ def run(request: Request) -> int:
 
 def _files(request: Request) -> int:
     from wavemel.explain.track import Question, check_question, explain_track
+    from wavemel.inference.models import find_model
 
     place = _place(request.model)
     checkpoint = _load(place)
+    name = request.model or find_model().description.name
     question = Question(
         request.genre,
         request.against,
@@ -77,7 +79,7 @@ def _files(request: Request) -> int:
             failed += 1
             continue
         to.mkdir(parents=True, exist_ok=True)
-        _write(explanation, to, named[path], request.model or place.name)
+        _write(explanation, to, named[path], name)
         _tell(explanation, to / named[path])
     return int(failed > 0)
 
@@ -163,30 +165,30 @@ def _explain_worst(
 
 
 def _place(model: str | None) -> Path:
-    """Return where a model lies that is given by path or name, or the default one."""
-    from wavemel.inference.models import find_model
+    """Return the run folder, or the file of weights, that a path or name means; or the default model's."""
+    from wavemel.inference.bundle import bundle_files
+    from wavemel.inference.models import find_model, list_models
 
-    if model is not None and Path(model).exists():
-        return Path(model)
-    graph = find_model(model).graph
-    return graph.parent if graph.name == "model.onnx" else graph
+    if model is not None and model not in list_models():
+        path = Path(model)
+        if path.exists() and not all(file.is_file() for file in bundle_files(path)):
+            return path
+    return find_model(model).weights
 
 
-def _load(path: Path) -> Checkpoint:
+def _load(place: Path) -> Checkpoint:
     """Load a model that has gradients; say so where one has none."""
     from wavemel.checkpoint import load_checkpoint
 
-    exported = path.suffix == ".onnx" or (path / "model.onnx").is_file()
-    weighted = (path / "model.safetensors").is_file() or (path / "best.safetensors").is_file()
-    if exported and not weighted:
+    if not place.exists():
         raise ModelError(
-            f"{path} is an exported model without weights, which has no gradients to explain it by: "
-            "give the run folder that it was made from"
+            f"{place.with_suffix('.onnx')} is an exported model without weights, which has no "
+            "gradients to explain it by: give the run folder that it was made from"
         )
-    return load_checkpoint(path)
+    return load_checkpoint(place)
 
 
-def _temperature(path: Path) -> float:
+def _temperature(place: Path) -> float:
     """Return what calibration found for a run or an exported model; 1 where it was not calibrated.
 
     Raises
@@ -197,10 +199,11 @@ def _temperature(path: Path) -> float:
     from wavemel.checkpoint import read_json
     from wavemel.export.describing import calibration
 
-    described = path / "model.json"
-    found = calibration(None, path)
-    if not found and described.is_file():
-        found = read_json(described)
+    described = place.with_suffix(".json")
+    found = read_json(described) if place.is_file() and described.is_file() else {}
+    # The weights of a run are described beside them, but their temperature is found later.
+    if "temperature" not in found:
+        found = calibration(None, place if place.is_dir() else place.parent)
     return float(found.get("temperature") or 1.0)
 
 
