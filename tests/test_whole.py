@@ -95,4 +95,5 @@ def test_only_what_was_being_replaced_is_put_back(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
     put_back(tmp_path)  # the last one is empty
     put_back(tmp_path / "nowhere")
+    put_back(tmp_path / ("long" * 100))
     assert {entry.name for entry in tmp_path.iterdir()} == set(hidden)

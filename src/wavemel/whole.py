@@ -76,7 +76,11 @@ def put_back(place: Path) -> None:
     A process that is killed while it replaces a folder (see `new_folder`) may leave the old one
     under a hidden name, and none under its own.
     """
-    for old in place.glob(f".*{_OLD}"):
+    try:
+        hidden = [entry for entry in place.iterdir() if entry.name.endswith(_OLD)]
+    except OSError:
+        return
+    for old in hidden:
         name = old.name.removesuffix(_OLD).rpartition(".")[0].removeprefix(".")
         # Where it may not be renamed, or is put back by another process, it stays as it is.
         with suppress(OSError):
