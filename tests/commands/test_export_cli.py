@@ -91,6 +91,10 @@ def test_a_run_that_was_stopped_is_not_exported_as_if_it_were_done(
     [
         (("--front-end", "above"), "--front-end must be beside or inside"),
         (("--card-from", "nosuch.json", "--name", "m"), "nosuch.json is missing"),
+        (
+            ("--card-model", "mel", "--name", "m"),
+            "--card-model is one of the models in --card-from",
+        ),
         (("--calibration", "nosuch.json", "--name", "m"), "nosuch.json is missing"),
         (("--note", "caf\udce9", "--name", "m"), "m is no text in UTF-8"),
         (("--temperature", "0", "--name", "m"), "wavemel: temperature must be a number above 0"),

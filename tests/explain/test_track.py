@@ -250,6 +250,8 @@ def test_a_file_shorter_than_a_window(tmp_path: Path, runs: Path) -> None:
     assert 0 < explanation.padding < 1
     assert as_numbers(explanation, "known")["times"][-1]["end"] == 0.4
     assert any("after the file's end" in line for line in summary(explanation))
+    limited = explain_track(load_checkpoint(runs / "mel"), path, Question(limit=0.3, steps=2))
+    assert any("after the 0.3 s that were read" in line for line in summary(limited))
 
 
 def test_shares_sum_to_one_and_cover_all(runs: Path, sound: Path) -> None:

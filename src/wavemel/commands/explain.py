@@ -44,7 +44,10 @@ def explain(
         typer.Option(metavar="GENRE", help="Explain what speaks for it rather than for this one."),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="Folder of pictures and numbers [default: explained].")
+        Path | None,
+        typer.Option(
+            help="Folder of pictures and numbers [default: explained; none with --mistakes]."
+        ),
     ] = None,
     method: Annotated[
         str,

@@ -126,6 +126,8 @@ def export(
 
     if front_end not in ("beside", "inside"):
         raise ConfigError(f"--front-end must be beside or inside, not {front_end!r}")
+    if card_model is not None and card_from is None:
+        raise ConfigError("--card-model is one of the models in --card-from: give that file, too")
     if name is None and len(runs) > 1:
         raise ConfigError("several runs become one model: give it a --name")
     options = Options(

@@ -169,9 +169,12 @@ def summary(explanation: Explanation) -> list[str]:
     if note:
         lines.append(note)
     if e.padding > 0.01:
-        lines.append(
-            f"{100 * e.padding:.0f} % of the attribution fell on the silence after the file's end"
+        end = (
+            "the file's end"
+            if e.question.limit is None
+            else f"the {e.seconds:.3g} s that were read"
         )
+        lines.append(f"{100 * e.padding:.0f} % of the attribution fell on the silence after {end}")
     return lines
 
 
