@@ -125,6 +125,7 @@ def test_another_network_starts_afresh() -> None:
         ("mel.top_db=-5", "mel.top_db must be at least 1"),
         ("mel.fmin=-1", "mel.fmin must be at least 0 and under the highest frequency, 22050"),
         ("mel.fmin=30000", "mel.fmin must be"),
+        ("mel.fmax=23000", "mel.fmax must be at most 22050 Hz"),
         ("mel.fmax=0", "under the highest frequency, 0 Hz"),
         ("network.dropout=.nan", "network.dropout must be a number up to"),
         ("network.filters=[1, 99999999999999999999]", "network.filters must be a number up to"),

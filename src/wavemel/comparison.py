@@ -289,7 +289,7 @@ def _data(
     data["name"] = " and ".join(dict.fromkeys(about["name"] for about in abouts))
     data["synthetic"] = any(about["synthetic"] for about in abouts)
     data["notes"] = list(dict.fromkeys(note for about in abouts for note in about["notes"]))
-    data["split"] = "; ".join(sorted({about["split"] for about in abouts}))
+    data["split"] = " ".join(sorted({about["split"] for about in abouts}))
     data["leak"] = " ".join(sorted({about["leak"] for about in abouts}))
     data["counts"] = _counts(runs, asked, classes, split)
     # An empty field is missing; a genre may well be called "None".

@@ -50,6 +50,11 @@ def check_ranges(experiment: Experiment) -> None:
         if value > most:
             raise ConfigError(f"{key} must be at most {most:,}, not {value}")
     highest = audio.rate / 2 if mel.fmax is None else mel.fmax
+    if highest > audio.rate / 2:
+        raise ConfigError(
+            f"mel.fmax must be at most {audio.rate / 2:g} Hz, half of audio.rate, not {highest:g}: "
+            "above it there is nothing to hear"
+        )
     if not 0 <= mel.fmin < highest:
         raise ConfigError(
             f"mel.fmin must be at least 0 and under the highest frequency, {highest:g} Hz, "

@@ -46,7 +46,10 @@ def test_an_unknown_command_or_option_exits_with_2() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
-def test_ctrl_c_keeps_what_was_finished_and_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_training_keeps_what_was_finished_and_says_so(
+    number: int, code: int, tmp_path: Path
+) -> None:
     folder = tmp_path / "run"
     data = ["--data", "demo:clips=40,seconds=2,rate=8000"]
     small = ["--set", "audio.seconds=1.5", "--set", "audio.rate=8000"]
@@ -57,9 +60,9 @@ def test_ctrl_c_keeps_what_was_finished_and_says_so(tmp_path: Path) -> None:
         if (folder / "last.ckpt").exists():
             break
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "kept" in said
     assert "Traceback" not in said
     assert (folder / "last.ckpt").exists()

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from wavemel.errors import WavemelError
+from wavemel.errors import Terminated, WavemelError
 
 INTERRUPTED = 130
 #: What a shell makes of SIGPIPE.
@@ -43,7 +43,8 @@ def one_sentence() -> Iterator[None]:
         if isinstance(end.__context__, BrokenPipeError):
             _unread()
         # Typer ends silently on Ctrl-C; people want to know what became of their work.
-        if end.code == INTERRUPTED and not isinstance(end, Stopped):
+        untold = end.code == INTERRUPTED or isinstance(end, Terminated)
+        if untold and not isinstance(end, Stopped):
             print("What was finished is kept.", file=sys.stderr)
         raise
     except BrokenPipeError:

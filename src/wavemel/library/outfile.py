@@ -13,6 +13,7 @@ from wavemel.errors import ConfigError
 from wavemel.library.done import Done
 from wavemel.library.store import Store
 from wavemel.outputs import Layout, Output
+from wavemel.whole import umask
 
 
 def regular(out: Path) -> Path:
@@ -147,7 +148,7 @@ class OutFile:
         try:
             return stat.S_IMODE(self.path.stat().st_mode)
         except FileNotFoundError:
-            return 0o666 & ~_umask()
+            return 0o666 & ~umask()
 
     def _put_aside(self, store: Store, new: Path) -> None:
         """Rename the file where it is not as it was left, unless all of it stands in the new one."""
@@ -204,9 +205,3 @@ def _too_long(path: Path) -> bool:
     except OSError as error:
         return error.errno == errno.ENAMETOOLONG
     return False
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

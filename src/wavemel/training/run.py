@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 
 from wavemel.checkpoint import read_json, write_json
-from wavemel.errors import ConfigError
+from wavemel.errors import ConfigError, Terminated
 from wavemel.experiment import Experiment, complete
 from wavemel.features.augment import make_augmentations
 from wavemel.runtime import keep_freed_memory
@@ -57,6 +57,8 @@ def train(
     ModelError
         The folder holds another run, or there is nothing to resume; or the encoder that the
         network stands on, or a run that a branch starts from, cannot be loaded.
+    KeyboardInterrupt, Terminated
+        Ctrl-C or SIGTERM ended it; the epochs that were finished are kept.
     """
     hardware = hardware or Hardware()
     keep_freed_memory()
@@ -123,7 +125,7 @@ def train(
         trainer.fit(task, loader, held, ckpt_path=last, weights_only=True)
         interrupted = trainer.interrupted
     except SystemExit:
-        # Lightning's way of ending after Ctrl-C, once its loggers are closed.
+        # Lightning's way of ending after Ctrl-C or SIGTERM, once its loggers are closed.
         interrupted = True
     picked: dict[str, Any] = {} if settings.select == "last" else {settings.select: best.best}
     about = {
@@ -141,7 +143,7 @@ def train(
     if trainer.is_global_zero:
         write_json(folder / "run.json", about)
     if interrupted:
-        raise KeyboardInterrupt
+        raise Terminated if trainer.received_sigterm else KeyboardInterrupt
     return about
 
 
