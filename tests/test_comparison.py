@@ -15,6 +15,7 @@ from tiny_runs import DATA, QUIET, write_configs
 from wavemel.comparison import compare
 from wavemel.data.splits import SplitChoice
 from wavemel.errors import ConfigError, DataError, ModelError
+from wavemel.evaluation.calibrate_runs import calibrate_cross_validation
 from wavemel.evaluation.predict import predict_together
 from wavemel.evaluation.runs import (
     evaluate_run,
@@ -99,8 +100,12 @@ def test_runs_of_one_name_are_one_recipe(report: Path, tmp_path: Path) -> None:
         return copy
 
     said = r"both called 'wave'.*with another training\.learning_rate: name one"
+    fold = changed("wave-fold1", 0, 0.5)
     with pytest.raises(DataError, match=said):
-        compare([run, changed("wave-fold1", 0, 0.5)], **told)
+        compare([run, fold], **told)
+    for tell in (calibrate_cross_validation, find_confusions):
+        with pytest.raises(DataError, match=said):
+            tell([run, fold])
     with pytest.raises(DataError, match=said):
         compare([run, changed("wave-fold0", 1, 0.5)], **told)
     same = changed("wave-fold0", 1, 0.001)

@@ -73,8 +73,8 @@ def compare(
     read = read_runs(runs, split, device=device, cache=cache)
     classes = tuple(read[0].about["classes"])
     networks = {name: _network(name, members) for name, members in _grouped(read).items()}
-    for name, told in _by_name(networks).items():
-        check_same_recipe(name, [run for entry in told for run in networks[entry].runs])
+    for told in _by_name(networks).values():
+        check_same_recipe([run.path for entry in told for run in networks[entry].runs])
     baselines = baselines or {}
     # Before any figure: none may rest on other clips or labels than its neighbours.
     tested = {name: entry.predictions for name, entry in {**networks, **baselines}.items()}

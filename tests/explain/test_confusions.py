@@ -3,6 +3,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from known_answers import write_fold
 from tiny_model import CLASSES, save_run
@@ -22,7 +23,7 @@ def folds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     for fold in range(2):
         save_run(root / f"fold{fold}", NETWORKS["mel"])
         paths = [write_tone(root / "music" / f"{fold}-{i}.wav", 9 * fold + i) for i in range(9)]
-        artists = [None if i == 0 else f"artist {i // 2}" for i in range(9)]
+        artists = [None if i == 0 else f"{'aA'[i % 2]}rtist {i // 2}" for i in range(9)]
         write_fold(root / f"fold{fold}", paths, [CLASSES[i % 3] for i in range(9)], artists)
         made.append(root / f"fold{fold}")
     return made
@@ -43,6 +44,11 @@ def test_mistakes_are_those_of_the_predictions(found: Confusions, folds: list[Pa
     assert len(expected) > 4  # random weights are seldom right
     made = {m.path: (m.truth, m.answer, m.p_truth, m.p_answer, m.run) for m in found.mistakes}
     assert made == expected
+    spelt = {p: a for fold in folds for p, a in run_predictions(fold)[["path", "artist"]].values}
+    assert all(
+        m.artist == (None if pd.isna(spelt[m.path]) else spelt[m.path]) for m in found.mistakes
+    )
+    assert {m.artist[0] for m in found.mistakes if m.artist} == {"a", "A"}
     assert found.n == 18
     assert found.confusion.sum() - found.confusion.trace() == len(expected)
     confidence = [m.p_answer for m in found.mistakes]

@@ -18,6 +18,7 @@ from wavemel.checkpoint import check_finished, fingerprint_of, read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.calibrate import calibrate_folds, calibrate_split
 from wavemel.evaluation.runs import common_pooling, evaluate_runs, run_predictions, run_table
+from wavemel.evaluation.same_recipe import check_same_recipe
 from wavemel.evaluation.seeds import average_predictions
 
 FORMAT = 1
@@ -66,11 +67,12 @@ def calibrate_cross_validation(
     ModelError
         A folder holds no finished run of one genre a clip.
     DataError
-        Runs of other classes, one that is given twice, or as `calibrate_folds`.
+        Runs of other classes or settings, one that is given twice, or as `calibrate_folds`.
     """
     if len({run.resolve() for run in runs}) < len(runs):
         raise DataError("a run is given twice: it would count as another seed")
     classes, pooling = _classes(runs), common_pooling(runs)
+    check_same_recipe(runs)
     tables = _predictions(runs, "test", device)
     members: list[tuple[pd.DataFrame, Hashable]] = [(t, frozenset(t["path"])) for t in tables]
     by_fold: dict[Hashable, list[pd.DataFrame]] = defaultdict(list)

@@ -17,6 +17,7 @@ from wavemel.checkpoint import read_json
 from wavemel.errors import DataError, ModelError
 from wavemel.evaluation.metrics import confusion_matrix
 from wavemel.evaluation.runs import common_pooling, evaluate_run, run_predictions, tracks
+from wavemel.evaluation.same_recipe import check_same_recipe
 from wavemel.explain.numbers import plain_path
 from wavemel.whole import new_file
 
@@ -99,7 +100,8 @@ def find_confusions(
     ModelError
         A folder holds no trained model, or one of several genres a clip.
     DataError
-        Runs of different names or classes, runs that share clips, or a split without clips.
+        Runs of different names, classes or settings, runs that share clips, or a split without
+        clips.
     """
     abouts = [read_json(run / "run.json") for run in runs]
     for run, about in zip(runs, abouts, strict=True):
@@ -110,6 +112,8 @@ def find_confusions(
                 raise DataError(
                     f"{runs[0]} and {run} have not the same {key}: give the folds of one model"
                 )
+    pooling = common_pooling(runs)
+    check_same_recipe(runs)
     classes = tuple(abouts[0]["classes"])
     parts = []
     owners: dict[str, Path] = {}
@@ -123,16 +127,17 @@ def find_confusions(
                 )
             owners[path] = run
         parts.append(table)
-    pooling = common_pooling(runs)
-    found = tracks(pd.concat(parts, ignore_index=True), classes, "track", pooling)
+    windows = pd.concat(parts, ignore_index=True)
+    artists = windows.groupby("path")["artist"].first()
+    found = tracks(windows, classes, "track", pooling)
     answers = found.probabilities.argmax(1)
     wrong = np.flatnonzero(answers != found.truth)
     mistakes = [
         Mistake(
             run=owners[found.paths[i]],
             path=str(found.paths[i]),
-            # An unknown artist stands there as the track's own path.
-            artist=None if found.artists[i] == found.paths[i] else str(found.artists[i]),
+            # As it is written: among `found.artists` the spellings of a name are one.
+            artist=None if pd.isna(artist := artists[found.paths[i]]) else str(artist),
             truth=classes[found.truth[i]],
             answer=classes[answers[i]],
             p_truth=float(found.probabilities[i, found.truth[i]]),
