@@ -6,13 +6,15 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from wavemel.errors import ConfigError
 from wavemel.library.done import Done
 from wavemel.library.store import Store
 from wavemel.outputs import Layout, Output
+from wavemel.outputs.rows import Row
 from wavemel.whole import umask
 
 
@@ -43,10 +45,10 @@ _RANDOM = 8
 class OutFile:
     """A file of results that follows its store.
 
-    A row is committed to the store and appended to the file under one lock. A
-    process that is killed in between leaves a file whose length is not the one
-    that the store knows; the next one writes it anew, and what somebody else has
-    made of it is put aside.
+    A row is committed to the store before it is appended to the file: the file never holds what
+    the store does not. A process that is stopped in between leaves rows for the next one to append,
+    or a file whose length is not the one that the store knows; that is written anew, and what
+    somebody else has made of it is put aside.
 
     Parameters
     ----------
@@ -91,31 +93,48 @@ class OutFile:
     def begin(self, store: Store) -> None:
         """Bring the file to where the store is."""
         with store.transaction():
-            if self._output.appendable and not self._fits(store):
-                self._rewrite(store)
+            if self._output.appendable:
+                self._catch_up(store)
 
     def add(self, store: Store, done: Done) -> None:
         """Keep one result, in the store and in the file."""
         with store.transaction():
             if store.finish(done):
                 store.set_note("stale", "yes")  # the file still holds the older row
-            if not self._output.appendable:
-                return
-            if not self._fits(store):
-                self._rewrite(store)
-                return
-            with self.path.open("ab") as file:
-                writer = self._output.open(file, self._layout)
-                writer.write(done.row)
-                writer.close()
-                length = file.tell()
-            store.set_note("bytes", str(length))
+        if self._output.appendable:
+            with store.transaction():
+                self._catch_up(store)
 
     def end(self, store: Store) -> None:
         """Leave the file whole: every row of the store, each once."""
         with store.transaction():
-            if not self._output.appendable or store.note("stale") == "yes" or not self._fits(store):
+            if not self._output.appendable or store.note("stale") == "yes":
                 self._rewrite(store)
+            else:
+                self._catch_up(store)
+
+    def _catch_up(self, store: Store) -> None:
+        """Append what the store has and the file has not: also what other processes have left to do."""
+        if not self._fits(store):
+            self._rewrite(store)
+            return
+        rows = list(store.rows(after=store.written()))
+        if rows:
+            with self.path.open("ab") as file:
+                self._write(file, rows)
+                length = file.tell()
+            self._note(store, length)
+
+    def _write(self, file: BinaryIO, rows: Iterable[Row]) -> None:
+        writer = self._output.open(file, self._layout)
+        for row in rows:
+            writer.write(row)
+        writer.close()
+
+    def _note(self, store: Store, length: int) -> None:
+        """Note that a file of this length holds all rows."""
+        store.set_note("bytes", str(length))
+        store.set_note("written", str(store.last()))
 
     def _fits(self, store: Store) -> bool:
         try:
@@ -130,17 +149,14 @@ class OutFile:
         part = Path(name)
         try:
             with open(handle, "wb") as file:
-                writer = self._output.open(file, self._layout)
-                for row in store.rows():
-                    writer.write(row)
-                writer.close()
+                self._write(file, store.rows())
             part.chmod(self._mode())
             length = part.stat().st_size
             self._put_aside(store, part)
             os.replace(part, self.path)
         finally:
             part.unlink(missing_ok=True)
-        store.set_note("bytes", str(length))
+        self._note(store, length)
         store.set_note("layout", self._shape)
         store.set_note("stale", "no")
 

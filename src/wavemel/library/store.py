@@ -38,7 +38,7 @@ create index if not exists by_size on files (size);
 """
 _FORMAT = "1"
 #: Notes that may differ from run to run.
-_NOTES = ("bytes", "stale", "layout", "folder")
+_NOTES = ("bytes", "written", "stale", "layout", "folder")
 #: Seconds for which another machine's silence is believed.
 _LEASE = 300.0
 #: What is wrong where the store itself is not, by SQLite's code.
@@ -189,7 +189,8 @@ class Store:
             # Its process died before it took the file.
             self._run("insert into files (key, size, changed) values (?, -1, -1)", (key,))
         before = known and known[0]
-        (number,) = self._run("select ifnull(max(number), 0) + 1 from files").fetchone()
+        # Also above those of rows that have been deleted since they were written to the file.
+        number = max(self.last(), self.written()) + 1
         self._run(
             "update files set content = ?, row = ?, failed = ?, number = ?, owner = null, "
             "until = null where key = ?",
@@ -319,9 +320,20 @@ class Store:
             (size, changed, content_hash(path), key_of(path)),
         )
 
-    def rows(self) -> Iterator[Row]:
-        """Yield all results in the order in which they came."""
-        found = self._run("select row from files where row is not null order by number")
+    def last(self) -> int:
+        """Return the number of the result that came last; 0 where there is none."""
+        (number,) = self._run("select ifnull(max(number), 0) from files").fetchone()
+        return int(number)
+
+    def written(self) -> int:
+        """Return the number of the last result that the file of results is known to hold."""
+        return int(self.note("written") or 0)
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """Yield results in the order in which they came, those with a number above ``after``."""
+        found = self._run(
+            "select row from files where row is not null and number > ? order by number", (after,)
+        )
         for (text,) in found:
             yield json.loads(text)
 
