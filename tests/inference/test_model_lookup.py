@@ -26,6 +26,14 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / folder).mkdir()
 
 
+def refused(folder: Path, changes: dict[str, object], message: str) -> None:
+    """Check that a description with these changes is no model's, and that this is said of it."""
+    file = tiny_model(folder / "made") / "model.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    with pytest.raises(ModelError, match=f"does not describe a model: .*{message}"):
+        read_bundle(file.parent)
+
+
 def test_without_any_model_it_says_how_to_get_one() -> None:
     with pytest.raises(ModelError, match="wavemel export RUN --name NAME"):
         find_model()
@@ -158,10 +166,7 @@ def test_numbers_that_decide_an_answer_are_finite(key: str, value: str, tmp_path
 def test_a_description_by_which_nothing_could_be_heard(
     changes: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    file = tiny_model(tmp_path / "made") / "model.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    with pytest.raises(ModelError, match=f"does not describe a model: .*{message}"):
-        read_bundle(file.parent)
+    refused(tmp_path, changes, message)
 
 
 @pytest.mark.parametrize("found", [b"", b"none", b"name"])
@@ -196,10 +201,7 @@ def test_a_graph_that_cannot_be_loaded(found: bytes, tmp_path: Path) -> None:
 def test_names_can_be_told_apart_and_shown(
     changes: dict[str, object], message: str, tmp_path: Path
 ) -> None:
-    file = tiny_model(tmp_path / "made") / "model.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
-    with pytest.raises(ModelError, match=f"does not describe a model: .*{message}"):
-        read_bundle(file.parent)
+    refused(tmp_path, changes, message)
 
 
 def test_a_description_that_is_nested_too_deeply(tmp_path: Path) -> None:
